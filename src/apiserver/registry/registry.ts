@@ -1,0 +1,71 @@
+/**
+ * The registry: a resource's life between the endpoints and the storage. It runs the kind's strategy (names, metadata,
+ * generation, finalizers, graceful deletion, validation) and admission, and turns StoredObjects into answers.
+ * Also how the server itself reads and writes objects, without a request: bootstrap, RBAC, admission.
+ */
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { ResourceInfo, Strategy } from '#apis/kind.ts';
+import type { Preconditions, ResourceStorage, StorageBackend, StoredObject } from '#storage/storage.ts';
+import type { UserInfo } from '../request.ts';
+
+/** On whose behalf, and how. Internal callers use `systemContext`. */
+export interface WriteContext {
+  user: UserInfo;
+  dryRun: boolean;
+  fieldManager: string;
+  addWarning(text: string): void;
+  signal?: AbortSignal;
+}
+
+export interface DeleteOptions {
+  gracePeriodSeconds?: number;
+  propagationPolicy?: 'Foreground' | 'Background' | 'Orphan';
+  orphanDependents?: boolean;
+  preconditions?: Preconditions;
+}
+
+/** One group/resource, in its storage version. */
+export interface ResourceRegistry {
+  readonly info: ResourceInfo;
+  readonly strategy: Strategy;
+  readonly storage: ResourceStorage;
+  key(namespace: string, name: string): string;
+  /** `object` is decoded, defaulted and in the storage version; its namespace already agrees with the URL. */
+  create(context: WriteContext, namespace: string, object: KubeObject): Promise<StoredObject>;
+  /**
+   * `change` gets the current object (undefined: does not exist) and returns the wanted one; run again on conflict unless the wanted
+   * one names a resourceVersion. `subresource`: '' or 'status' or another the strategy knows.
+   */
+  update(
+    context: WriteContext,
+    namespace: string,
+    name: string,
+    subresource: string,
+    change: (current: KubeObject | undefined) => Promise<KubeObject> | KubeObject,
+  ): Promise<{ entry: StoredObject; created: boolean }>;
+  /** `deleted` false: it goes on living until its grace period or finalizers end. */
+  delete(
+    context: WriteContext,
+    namespace: string,
+    name: string,
+    options: DeleteOptions,
+  ): Promise<{ entry: StoredObject; deleted: boolean }>;
+}
+
+export interface Registry {
+  readonly backend: StorageBackend;
+  /** Undefined: not served. */
+  resource(group: string, resource: string): ResourceRegistry | undefined;
+  resources(): Iterable<ResourceRegistry>;
+  /** A live, parsed copy of a resource, fed by its watch cache; made on first use and shared. */
+  lister<T extends KubeObject = KubeObject>(group: string, resource: string): Lister<T>;
+}
+
+export interface Lister<T extends KubeObject = KubeObject> {
+  get(namespace: string, name: string): T | undefined;
+  list(namespace?: string): T[];
+  /** Called after every change, once the first list is in; `key` is `namespace/name` or `name`. */
+  onChange(fn: (key: string, object: T | undefined) => void): void;
+  readonly synced: boolean;
+  whenSynced(): Promise<void>;
+}

@@ -1,0 +1,106 @@
+/**
+ * What a request is on its way through the handler chain: built step by step by the filters, read by the endpoints.
+ * One plain object per request with a fixed shape; a filter fills its own part and no other.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { ResourceInfo } from '#apis/kind.ts';
+
+export interface RequestInfo {
+  isResourceRequest: boolean;
+  /** Kubernetes' verb for resource requests (`get`, `list`, `watch`, …); the lower-case HTTP method otherwise. */
+  verb: string;
+  path: string;
+  apiPrefix: '' | 'api' | 'apis';
+  group: string;
+  version: string;
+  namespace: string;
+  resource: string;
+  subresource: string;
+  name: string;
+  /** Path segments after the resource's name and subresource (`proxy/…`). */
+  parts: string[];
+}
+
+/** Who asks, after authentication and impersonation. */
+export interface UserInfo {
+  name: string;
+  uid?: string;
+  groups: string[];
+  extra?: Record<string, string[]>;
+}
+
+export interface ApiRequest {
+  readonly method: string;
+  readonly url: URL;
+  /** Lower-case names, as Node gives them; pseudo-headers left out. */
+  readonly headers: IncomingHttpHeaders;
+  readonly remoteAddress: string;
+  /** PEM/DER facts of a verified client certificate, if one was shown. */
+  readonly peerCertificate: PeerCertificate | undefined;
+  /** The unread body. Endpoints call `readBody`, which enforces the limit. */
+  readonly bodyStream: Readable;
+  readBody(): Promise<Buffer>;
+  /** Aborts when the client went away, the deadline passed, or the server is shutting down (watches). */
+  readonly signal: AbortSignal;
+  readonly auditId: string;
+  info: RequestInfo;
+  user: UserInfo | undefined;
+  /** The resource of `info`, if it is one we serve. */
+  resource: ResourceInfo | undefined;
+  /** Texts for Warning headers, added by anyone on the way. */
+  warnings: string[];
+}
+
+export interface PeerCertificate {
+  commonName: string;
+  organizations: string[];
+  uid?: string;
+}
+
+/** What is sent back; the server writes it to HTTP/1.1 or HTTP/2. */
+export interface ApiResponse {
+  status: number;
+  headers?: Record<string, string | number>;
+  /** Ready bytes; parts are written in order without being joined. */
+  body?: Buffer | string | readonly Buffer[];
+  /** Instead of `body`: takes over the stream until it ends (watch, exec). */
+  stream?: (sink: ResponseSink) => void;
+}
+
+export interface ResponseSink {
+  /** False when the client does not keep up: wait for `onDrain`, or end. */
+  write(chunk: Buffer | string): boolean;
+  onDrain(fn: () => void): void;
+  end(): void;
+  readonly bufferedBytes: number;
+}
+
+/** A filter does its part and calls `next`, answers by itself, or throws a StatusError. */
+export type Filter = (request: ApiRequest, next: () => Promise<ApiResponse>) => Promise<ApiResponse>;
+
+/** `undefined`: no credentials of this kind. Throws StatusError Unauthorized for bad ones. */
+export interface Authenticator {
+  readonly name: string;
+  authenticate(request: ApiRequest): Promise<UserInfo | undefined> | UserInfo | undefined;
+}
+
+export type Decision = { decision: 'allow' | 'deny' | 'no-opinion'; reason?: string };
+
+export interface AuthorizationAttributes {
+  user: UserInfo;
+  verb: string;
+  resourceRequest: boolean;
+  group: string;
+  version: string;
+  resource: string;
+  subresource: string;
+  namespace: string;
+  name: string;
+  path: string;
+}
+
+export interface Authorizer {
+  readonly name: string;
+  authorize(attributes: AuthorizationAttributes): Promise<Decision> | Decision;
+}
