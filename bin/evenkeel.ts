@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+/** `evenkeel COMMAND`: loads the one file that the command needs, and runs it. */
+import { enableCompileCache } from 'node:module';
+
+interface Command {
+  about: string;
+  load: () => Promise<{ main(argv: string[], name: string): Promise<unknown> }>;
+}
+
+const commands: Record<string, Command> = {
+  up: { about: 'start a control plane on this machine and stay with it', load: () => import('./up.ts') },
+  down: { about: 'stop it', load: () => import('./down.ts') },
+  status: { about: 'what runs, who leads', load: () => import('./status.ts') },
+  apiserver: { about: 'an API server (kube-apiserver)', load: () => import('./apiserver.ts') },
+  scheduler: { about: 'a scheduler (kube-scheduler)', load: () => import('./scheduler.ts') },
+  'controller-manager': {
+    about: 'the controllers (kube-controller-manager)',
+    load: () => import('./controller-manager.ts'),
+  },
+  etcd: { about: 'the embedded store, speaking etcd v3', load: () => import('./etcd.ts') },
+  kubelet: { about: 'runs static pods as processes; plays simulated nodes', load: () => import('./kubelet.ts') },
+  lb: { about: 'load balancer for the API servers', load: () => import('./lb.ts') },
+};
+
+/** Upstream's executables, when this file is called by their names. */
+const dropIns: Record<string, string> = {
+  'kube-apiserver': 'apiserver',
+  'kube-controller-manager': 'controller-manager',
+  'kube-scheduler': 'scheduler',
+  etcd: 'etcd',
+};
+
+enableCompileCache();
+const calledAs = process.env['EVENKEEL_CALLED_AS'] ?? '';
+delete process.env['EVENKEEL_CALLED_AS']; // our own children have names of their own
+const dropIn = dropIns[calledAs];
+const [word = '', ...rest] = process.argv.slice(2);
+if (dropIn) await commands[dropIn]!.load().then((c) => c.main(process.argv.slice(2), calledAs));
+else if (Object.hasOwn(commands, word)) await commands[word]!.load().then((c) => c.main(rest, `evenkeel ${word}`));
+else if (word === '--version' || word === 'version') await version();
+else if (word === '' || word === '--help' || word === '-h' || word === 'help') process.stdout.write(usage());
+else {
+  process.stderr.write(`evenkeel: unknown command "${word}": see evenkeel --help\n`);
+  process.exitCode = 2;
+}
+
+async function version(): Promise<void> {
+  const [{ readFileSync }, { join }] = await Promise.all([import('node:fs'), import('node:path')]);
+  const isBundle = import.meta.dirname.endsWith(join('dist', 'bin'));
+  const file = join(import.meta.dirname, isBundle ? '../..' : '..', 'package.json');
+  process.stdout.write(`evenkeel ${JSON.parse(readFileSync(file, 'utf8')).version}\n`);
+}
+
+function usage(): string {
+  const list = Object.entries(commands).map(([name, c]) => `  ${name.padEnd(20)}${c.about}`);
+  return `A highly available Kubernetes control plane.
+
+Usage:
+  evenkeel COMMAND [flags]
+
+Commands:
+${list.join('\n')}
+
+Examples:
+  evenkeel up                              three masters, three simulated nodes, on port 6443
+  evenkeel up --masters 1 --nodes 0        one API server, no nodes
+  evenkeel status --output json
+  evenkeel COMMAND --help
+`;
+}

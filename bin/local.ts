@@ -1,0 +1,28 @@
+/** What `up`, `down` and `status` share: the data directory's flag, this program's own command, a client. */
+
+import { realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import type { FlagSpec } from '#base/flags.ts';
+import { silentLogger } from '#base/log.ts';
+import type { ApiClient } from '#client/client.ts';
+import { defaultDataDir } from '#controlplane/data-dir.ts';
+import type { Program } from '#controlplane/manifests.ts';
+import { realClock } from '#os/real-clock.ts';
+
+export const dataDirFlag: FlagSpec = {
+  name: 'data-dir',
+  kind: 'string',
+  description: 'where data, keys, manifests and logs live',
+  default: defaultDataDir(process.env, homedir()),
+};
+
+/** How to start another process of ours. */
+export const program: Program = [process.execPath, realpathSync(process.argv[1]!)];
+
+export async function connect(kubeconfig: string): Promise<ApiClient> {
+  const [{ loadKubeconfig }, { createClient }] = await Promise.all([
+    import('#client/kubeconfig.ts'),
+    import('#client/rest.ts'),
+  ]);
+  return createClient(await loadKubeconfig(kubeconfig), { clock: realClock, log: silentLogger, userAgent: 'evenkeel' });
+}

@@ -1,0 +1,58 @@
+/** What a person sees once a control plane is up, and what `evenkeel status` prints. Plain data in, text out. */
+import type { Style } from './style.ts';
+
+export interface PanelData {
+  server: string;
+  kubeconfig: string;
+  dataDir: string;
+  masters: { name: string; address: string; state?: string }[];
+  leaders: { scheduler?: string; controllerManager?: string };
+  nodes: { total: number; ready: number };
+}
+
+export function upPanel(data: PanelData, style: Style): string {
+  const first = data.masters[0]?.name ?? 'master1';
+  return [
+    '',
+    `  ${style.bold('evenkeel is up')}`,
+    '',
+    row('API', style.green(data.server)),
+    ...facts(data),
+    '',
+    `  ${style.bold('Use it')}`,
+    `    export KUBECONFIG=${data.kubeconfig}`,
+    '    kubectl get nodes',
+    '    kubectl create deployment web --image=nginx --replicas=10',
+    '    kubectl get leases -n kube-system',
+    '',
+    `  ${style.bold('Break it')}`,
+    `    kubectl delete pod -n kube-system kube-apiserver-${first} --force`,
+    "    watch -n 1 'kubectl get endpoints -n default kubernetes'",
+    '',
+  ].join('\n');
+}
+
+export function statusPanel(data: PanelData & { running: boolean }, style: Style): string {
+  return [
+    row('API', data.running ? style.green(data.server) : `${data.server} ${style.red('(not running)')}`),
+    ...facts(data),
+    row('data', data.dataDir),
+    row('kubeconfig', data.kubeconfig),
+    '',
+  ].join('\n');
+}
+
+function facts(data: PanelData): string[] {
+  const { scheduler = 'none', controllerManager = 'none' } = data.leaders;
+  return [
+    ...data.masters.map((m, i) =>
+      row(i === 0 ? 'masters' : '', `${m.name}  ${m.address}${m.state ? `  ${m.state}` : ''}`),
+    ),
+    row('leaders', `scheduler ${scheduler}, controller manager ${controllerManager}`),
+    row('nodes', `${data.nodes.ready} of ${data.nodes.total} ready`),
+  ];
+}
+
+function row(name: string, text: string): string {
+  return `  ${name.padEnd(11)} ${text}`;
+}

@@ -1,0 +1,115 @@
+/**
+ * What a control plane on one machine consists of: masters with an address and ports each, and the load balancer's
+ * address. Chosen once, kept in the data directory, so that a restart comes back under the same addresses.
+ */
+import { createServer } from 'node:net';
+import { OperatorError } from '#base/errors.ts';
+
+export interface ControlPlaneSpec {
+  /** Where clients connect: the load balancer. */
+  host: string;
+  port: number;
+  storePort: number;
+  loadBalancerAdminPort: number;
+  masters: MasterSpec[];
+  /** How many simulated nodes. */
+  nodes: number;
+  nodesHealthPort: number;
+  serviceClusterIpRange: string;
+}
+
+export interface MasterSpec {
+  name: string;
+  address: string;
+  apiserverPort: number;
+  /** Plain HTTP /livez, /readyz, as the article's load balancers probe it. */
+  healthPort: number;
+  schedulerPort: number;
+  controllerManagerPort: number;
+  kubeletPort: number;
+}
+
+export const storeHost = '127.0.0.1';
+const loadBalancerHost = '127.0.0.1';
+
+/** Upstream's ports, taken where they are free. */
+const preferred = {
+  store: 2379,
+  health: 8001,
+  scheduler: 10259,
+  controllerManager: 10257,
+  kubelet: 10248,
+  admin: 10300,
+};
+
+/**
+ * On Linux every master has an address of its own (127.0.1.N) with the same port as the load balancer, as on real
+ * hosts; elsewhere only 127.0.0.1 exists, and the masters differ by port.
+ */
+export async function chooseSpec(
+  wanted: { port: number; masters: number; nodes: number },
+  platform: NodeJS.Platform,
+): Promise<ControlPlaneSpec> {
+  if (!(await isFree(loadBalancerHost, wanted.port))) throw portInUse(loadBalancerHost, wanted.port);
+  const taken = new Set<string>();
+  const free = (host: string, port: number) => firstFree(host, port, taken);
+  const masters: MasterSpec[] = [];
+  for (let i = 1; i <= wanted.masters; i++) {
+    const ownAddress = platform === 'linux';
+    const address = ownAddress ? `127.0.1.${i}` : loadBalancerHost;
+    if (ownAddress && !(await isFree(address, wanted.port))) throw portInUse(address, wanted.port);
+    masters.push({
+      name: `master${i}`,
+      address,
+      apiserverPort: ownAddress ? wanted.port : await free(address, wanted.port + i),
+      healthPort: await free(address, preferred.health),
+      schedulerPort: await free(address, preferred.scheduler),
+      controllerManagerPort: await free(address, preferred.controllerManager),
+      kubeletPort: await free(address, preferred.kubelet),
+    });
+  }
+  return {
+    host: loadBalancerHost,
+    port: wanted.port,
+    storePort: await free(storeHost, preferred.store),
+    loadBalancerAdminPort: await free(loadBalancerHost, preferred.admin),
+    masters,
+    nodes: wanted.nodes,
+    nodesHealthPort: await free(loadBalancerHost, preferred.admin + 1),
+    serviceClusterIpRange: '10.96.0.0/16',
+  };
+}
+
+/** All that this control plane listens on, for the check before a start. */
+export async function assertPortsFree(spec: ControlPlaneSpec): Promise<void> {
+  const addresses: [string, number][] = [
+    [spec.host, spec.port],
+    [storeHost, spec.storePort],
+    ...spec.masters.map((m): [string, number] => [m.address, m.apiserverPort]),
+  ];
+  for (const [host, port] of addresses) if (!(await isFree(host, port))) throw portInUse(host, port);
+}
+
+function portInUse(host: string, port: number): OperatorError {
+  return new OperatorError(
+    `port ${port} on ${host} is in use: stop what listens there, or choose another with --port (and another --data-dir for a second control plane)`,
+  );
+}
+
+async function firstFree(host: string, from: number, taken: Set<string>): Promise<number> {
+  for (let port = from; port < from + 1000; port++) {
+    const at = `${host}:${port}`;
+    if (taken.has(at) || !(await isFree(host, port))) continue;
+    taken.add(at);
+    return port;
+  }
+  throw new OperatorError(`no free port from ${from} to ${from + 999} on ${host}: stop something that listens there`);
+}
+
+function isFree(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
+  });
+}

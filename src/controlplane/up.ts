@@ -1,0 +1,224 @@
+/**
+ * The conductor of `evenkeel up`: data directory, ports, PKI, manifests; then the store and the kubelets, which start
+ * everything else; then it waits until the control plane answers, and keeps the processes it started itself running.
+ *
+ * What may be lost when this process is killed: nothing but the supervision. The next `up` ends the store and kubelets
+ * it left behind and starts them anew; the masters' pods run on and are adopted.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, sleep } from '#base/clock.ts';
+import { OperatorError } from '#base/errors.ts';
+import type { ApiClient } from '#client/client.ts';
+import { ensureAddons } from './addons.ts';
+import {
+  claim,
+  type DataDir,
+  openDataDir,
+  readRunRecord,
+  readState,
+  removeRunRecord,
+  writeAtomically,
+  writeRunRecord,
+  writeState,
+} from './data-dir.ts';
+import { HostProcess } from './host-process.ts';
+import { writeKubeconfigs } from './kubeconfig-file.ts';
+import { manifestsOf, type Program } from './manifests.ts';
+import { ensurePki } from './pki.ts';
+import { isRunning, type ProcessIdentity } from './process-identity.ts';
+import { waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
+import { assertPortsFree, type ControlPlaneSpec, chooseSpec, type MasterSpec, storeHost } from './spec.ts';
+
+export interface UpOptions {
+  dataDir: string;
+  /** Undefined: as it was kept, else the default. */
+  port: number | undefined;
+  masters: number | undefined;
+  nodes: number | undefined;
+  program: Program;
+  /** Bound on the whole start. */
+  timeoutMs: number;
+}
+
+export interface UpEnvironment {
+  clock: Clock;
+  connect(kubeconfig: string): Promise<ApiClient>;
+  /** A step was taken: for the person who waits. */
+  progress(text: string): void;
+  /** Something ended that should run; it is being restarted. */
+  notice(text: string): void;
+}
+
+export interface RunningControlPlane {
+  spec: ControlPlaneSpec;
+  dir: DataDir;
+  leaders: { scheduler: string; controllerManager: string };
+  stop(): Promise<void>;
+}
+
+export const defaults = { port: 6443, masters: 3, nodes: 3 };
+
+export async function up(
+  options: UpOptions,
+  environment: UpEnvironment,
+  signal: AbortSignal,
+): Promise<RunningControlPlane> {
+  const { clock, progress } = environment;
+  const dir = openDataDir(options.dataDir, process.getuid?.());
+  const leftovers = claim(dir);
+  const processes: HostProcess[] = [];
+  const stop = () => stopAll(dir, processes);
+  try {
+    for (const leftover of leftovers) await end(leftover, clock);
+    const spec = await specFor(dir, options, leftovers.length > 0);
+    writeState(dir, spec);
+    await ensurePki(dir.pki, spec, clock);
+    writeKubeconfigs(dir, spec);
+    writeManifests(dir, spec, options.program);
+    progress('keys, certificates and manifests are in place');
+
+    processes.push(storeProcess(dir, spec, options.program, environment));
+    for (const master of spec.masters) processes.push(kubeletProcess(master, dir, options.program, environment));
+    for (const process of processes) process.start();
+
+    const deadline = clock.monotonic() + options.timeoutMs;
+    const client = await environment.connect(dir.kubeconfig);
+    try {
+      const wait = { clock, signal, deadline, logs: dir.logs };
+      await waitForReady(client, wait);
+      progress('the API is ready');
+      await ensureAddons(client);
+      const leaders = await waitForLeaders(client, wait);
+      progress(`leaders are elected: scheduler ${leaders.scheduler}, controller manager ${leaders.controllerManager}`);
+      await waitForNodes(client, spec.nodes, wait);
+      if (spec.nodes > 0) progress(`${spec.nodes} simulated nodes are ready`);
+      return { spec, dir, leaders, stop };
+    } finally {
+      client.close();
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Kept ports and masters, unless asked otherwise; new ones where there are none. */
+async function specFor(dir: DataDir, options: UpOptions, wasRunning: boolean): Promise<ControlPlaneSpec> {
+  const kept = readState(dir);
+  const wanted = {
+    port: options.port ?? kept?.port ?? defaults.port,
+    masters: options.masters ?? kept?.masters.length ?? defaults.masters,
+    nodes: options.nodes ?? kept?.nodes ?? defaults.nodes,
+  };
+  if (!kept || kept.port !== wanted.port || kept.masters.length !== wanted.masters) {
+    return chooseSpec(wanted, process.platform);
+  }
+  const spec = { ...kept, nodes: wanted.nodes };
+  // After a killed `up` the masters' pods still run, on these very ports, and will be adopted.
+  if (!wasRunning) await assertPortsFree(spec);
+  return spec;
+}
+
+/** Files that did not change are left alone: their pods keep running through a restart of `up`. */
+function writeManifests(dir: DataDir, spec: ControlPlaneSpec, program: Program): void {
+  for (const master of spec.masters) {
+    const directory = dir.manifests(master.name);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const wanted = manifestsOf(master, spec, dir, program);
+    for (const name of readdirSync(directory)) {
+      if (!wanted.some((m) => m.file === name)) rmSync(join(directory, name), { recursive: true });
+    }
+    for (const manifest of wanted) {
+      const file = join(directory, manifest.file);
+      if (existsSync(file) && readFileSync(file, 'utf8') === manifest.text) continue;
+      writeAtomically(file, manifest.text);
+    }
+  }
+}
+
+function storeProcess(dir: DataDir, spec: ControlPlaneSpec, program: Program, environment: UpEnvironment): HostProcess {
+  const url = `https://${storeHost}:${spec.storePort}`;
+  return hostProcess('etcd', dir, environment, 10_000, [
+    ...program,
+    'etcd',
+    '--name=default',
+    `--data-dir=${dir.store}`,
+    `--listen-client-urls=${url}`,
+    `--advertise-client-urls=${url}`,
+    `--cert-file=${join(dir.pki, 'etcd/server.crt')}`,
+    `--key-file=${join(dir.pki, 'etcd/server.key')}`,
+    `--trusted-ca-file=${join(dir.pki, 'etcd/ca.crt')}`,
+    '--client-cert-auth=true',
+  ]);
+}
+
+function kubeletProcess(master: MasterSpec, dir: DataDir, program: Program, environment: UpEnvironment): HostProcess {
+  return hostProcess(`kubelet-${master.name}`, dir, environment, 30_000, [
+    ...program,
+    'kubelet',
+    `--hostname-override=${master.name}`,
+    `--node-ip=${master.address}`,
+    `--kubeconfig=${dir.kubeconfigOf(`kubelet-${master.name}`)}`,
+    `--pod-manifest-path=${dir.manifests(master.name)}`,
+    `--root-dir=${dir.kubelet(master.name)}`,
+    `--healthz-bind-address=${master.address}`,
+    `--healthz-port=${master.kubeletPort}`,
+    '--node-labels=node-role.kubernetes.io/control-plane=',
+    '--register-with-taints=node-role.kubernetes.io/control-plane=:NoSchedule',
+    '--stop-pods-on-exit',
+  ]);
+}
+
+function hostProcess(
+  name: string,
+  dir: DataDir,
+  environment: UpEnvironment,
+  stopTimeoutMs: number,
+  command: readonly string[],
+): HostProcess {
+  const logFile = join(dir.logs, `${name}.log`);
+  return new HostProcess(
+    {
+      name,
+      command,
+      logFile,
+      stopTimeoutMs,
+      onStart: (identity) => recordStart(dir, name, identity),
+      onCrash: (code, killedBy) =>
+        environment.notice(`${name} ended (${killedBy ?? `status ${code}`}), starting it again; its log: ${logFile}`),
+    },
+    environment.clock,
+  );
+}
+
+function recordStart(dir: DataDir, name: string, identity: ProcessIdentity): void {
+  const record = readRunRecord(dir);
+  if (!record) return;
+  const others = record.processes.filter((p) => p.name !== name);
+  writeRunRecord(dir, { ...record, processes: [...others, { name, ...identity }] });
+}
+
+/** Kubelets first (they stop their pods, the API servers among them), the store last. */
+async function stopAll(dir: DataDir, processes: readonly HostProcess[]): Promise<void> {
+  const [store, ...kubelets] = processes;
+  await Promise.all(kubelets.map((k) => k.stop()));
+  await store?.stop();
+  removeRunRecord(dir);
+}
+
+/** SIGTERM, then SIGKILL. For processes that are not our children. */
+export async function end(identity: ProcessIdentity, clock: Clock, timeoutMs = 10_000): Promise<void> {
+  const signals: [NodeJS.Signals, number][] = [
+    ['SIGTERM', timeoutMs],
+    ['SIGKILL', 5_000],
+  ];
+  for (const [name, patienceMs] of signals) {
+    if (!isRunning(identity)) return;
+    process.kill(identity.pid, name);
+    const deadline = clock.monotonic() + patienceMs;
+    while (isRunning(identity) && clock.monotonic() < deadline) await sleep(clock, 20);
+  }
+  if (isRunning(identity))
+    throw new OperatorError(`process ${identity.pid} does not end: stop it by hand, then try again`);
+}
