@@ -1,0 +1,3 @@
+import type { KindModule } from '../../built-in-kinds.ts';
+
+export const configMap: KindModule = {};

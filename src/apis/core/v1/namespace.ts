@@ -1,0 +1,26 @@
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { KindModule } from '../../built-in-kinds.ts';
+import { ensure } from '../../set-default.ts';
+
+export const namespace: KindModule = {
+  definition: { setDefaults: labelName },
+  strategy: {
+    prepareForCreate(object) {
+      labelName(object);
+      object.status = { phase: 'Active' };
+      const spec = ensure(object, 'spec');
+      const finalizers: string[] = spec.finalizers ?? [];
+      spec.finalizers = finalizers.includes('kubernetes') ? finalizers : [...finalizers, 'kubernetes'];
+    },
+    /** The finalizers of the spec change only through the finalize subresource. */
+    prepareForUpdate(object, old) {
+      ensure(object, 'spec').finalizers = old.spec?.finalizers;
+    },
+  },
+};
+
+/** Lets selectors name a namespace. Done again at creation, when a generated name is known. */
+function labelName(object: KubeObject): void {
+  const { name } = object.metadata;
+  if (name) ensure(object.metadata, 'labels')['kubernetes.io/metadata.name'] ??= name;
+}
