@@ -1,0 +1,38 @@
+/**
+ * Which plugins run, and in what order: the default ones less --disable-admission-plugins, and those of
+ * --enable-admission-plugins, always in upstream's order (facts/admission.json).
+ */
+import facts from '#apis/facts/admission.json' with { type: 'json' };
+import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+
+/** What the registry calls: all that mutates, then, after the object was validated, all that may refuse. */
+export interface AdmissionChain {
+  admit(attributes: AdmissionAttributes): Promise<void>;
+  validate(attributes: AdmissionAttributes): Promise<void>;
+}
+
+/** Names in upstream's order; those we have no plugin for are left out by who builds them. */
+export function enabledPlugins(enabled: readonly string[], disabled: readonly string[]): string[] {
+  return facts.plugins
+    .filter((p) => (p.defaultOn || enabled.includes(p.name)) && !disabled.includes(p.name))
+    .map((p) => p.name);
+}
+
+export function createAdmissionChain(plugins: readonly AdmissionPlugin[]): AdmissionChain {
+  return {
+    async admit(attributes) {
+      for (const plugin of plugins) {
+        if (!plugin.admit || !plugin.handles(attributes.operation)) continue;
+        const result = plugin.admit(attributes);
+        if (result) await result;
+      }
+    },
+    async validate(attributes) {
+      for (const plugin of plugins) {
+        if (!plugin.validate || !plugin.handles(attributes.operation)) continue;
+        const result = plugin.validate(attributes);
+        if (result) await result;
+      }
+    },
+  };
+}

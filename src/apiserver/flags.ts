@@ -1,0 +1,117 @@
+/**
+ * The command line: every flag of upstream's kube-apiserver is accepted. Those named in `used` mean here what they mean
+ * there; the rest have no effect and say so once. Behind them come the few that are ours alone.
+ */
+import facts from '#apis/facts/flags/kube-apiserver.json' with { type: 'json' };
+import type { FlagKind, FlagSpec } from '#base/flags.ts';
+
+interface FlagFact {
+  name: string;
+  type: string;
+  default: string;
+  section?: string;
+  hiddenFromHelp?: boolean;
+}
+
+/** Flags with meaning here, and what --help says of them. */
+const used: Record<string, string> = {
+  'advertise-address': 'IP address by which other members of the cluster reach this server',
+  'allow-privileged': 'privileged containers are always allowed here',
+  'anonymous-auth': 'let requests without credentials in as system:anonymous',
+  'api-audiences': 'audiences a service account token may be for; default: the issuer',
+  'admission-control': 'old name of --enable-admission-plugins',
+  'authorization-mode': `ordered list of AlwaysAllow, AlwaysDeny, Node, RBAC`,
+  'bind-address': 'IP address to listen on',
+  'cert-dir': 'directory of apiserver.crt and apiserver.key, made when missing and no --tls-cert-file is given',
+  'client-ca-file': 'client certificates signed by these authorities are accepted',
+  'default-not-ready-toleration-seconds': 'seconds a pod tolerates a node that is not ready',
+  'default-unreachable-toleration-seconds': 'seconds a pod tolerates a node that cannot be reached',
+  'default-watch-cache-size': 'events kept for each resource without a size of its own',
+  'disable-admission-plugins': 'admission plugins to leave out',
+  'enable-admission-plugins': 'admission plugins to run beside the default ones',
+  'enable-bootstrap-token-auth': 'accept bootstrap tokens (secrets in kube-system)',
+  'endpoint-reconciler-type': 'how the endpoints of the kubernetes service are kept: lease or none',
+  'etcd-cafile': 'authority of the etcd servers',
+  'etcd-certfile': 'client certificate for etcd',
+  'etcd-healthcheck-timeout': 'how long a health check waits for etcd',
+  'etcd-keyfile': 'key of the client certificate for etcd',
+  'etcd-prefix': 'prefix of all keys',
+  'etcd-servers': 'etcd servers, http(s)://host:port',
+  'event-ttl': 'how long events are kept',
+  'external-hostname': 'host name in addresses that are given to clients',
+  'feature-gates': 'alpha and beta features, name=true|false',
+  'max-mutating-requests-inflight': 'writes served at once',
+  'max-requests-inflight': 'reads served at once',
+  'min-request-timeout': 'seconds a watch lives at least',
+  'request-timeout': 'deadline of an ordinary request',
+  'requestheader-allowed-names': 'published for aggregated servers',
+  'requestheader-client-ca-file': 'published for aggregated servers',
+  'requestheader-extra-headers-prefix': 'published for aggregated servers',
+  'requestheader-group-headers': 'published for aggregated servers',
+  'requestheader-uid-headers': 'published for aggregated servers',
+  'requestheader-username-headers': 'published for aggregated servers',
+  'secure-port': 'port of the API',
+  'service-account-extend-token-expiration': 'pods’ tokens outlive their hour, with a warning',
+  'service-account-issuer': 'issuer of service account tokens; the first is used for new ones',
+  'service-account-jwks-uri': 'where others find the keys of service account tokens',
+  'service-account-key-file': 'keys that verify service account tokens',
+  'service-account-lookup': 'check that the account of a token still exists',
+  'service-account-max-token-expiration': 'longest life of a requested token',
+  'service-account-signing-key-file': 'key that signs service account tokens',
+  'service-cluster-ip-range': 'CIDR of service addresses',
+  'service-node-port-range': 'ports of NodePort services',
+  'shutdown-delay-duration': 'keep serving this long after SIGTERM, not ready',
+  'storage-initialization-timeout': 'how long to wait for etcd at start',
+  'storage-media-type': 'objects are always stored as JSON here',
+  'tls-cert-file': 'certificate (chain) of the server',
+  'tls-private-key-file': 'key of --tls-cert-file',
+  'token-auth-file': 'CSV of static bearer tokens: token,user,uid,"group1,group2"',
+  v: 'log verbosity; 4 and more: debug',
+  version: 'print the version and exit',
+  'watch-cache': 'serve reads from memory; always so here',
+  'watch-cache-sizes': 'events kept per resource, resource[.group]=size',
+};
+
+const own: readonly FlagSpec[] = [
+  {
+    name: 'health-port',
+    kind: 'int',
+    default: '8001',
+    description: 'plain HTTP port of /livez, /readyz and /healthz; 0: none',
+  },
+  { name: 'health-bind-address', kind: 'string', default: '127.0.0.1', description: 'IP address of --health-port' },
+];
+
+/** Upstream's type names that read as one of our kinds; all others are strings. */
+const kinds: Record<string, FlagKind> = {
+  bool: 'bool',
+  'version[=true]': 'bool',
+  int: 'int',
+  uint: 'int',
+  Level: 'int',
+  duration: 'duration',
+  strings: 'strings',
+  stringArray: 'strings',
+  int32Slice: 'strings',
+  namedCertKey: 'strings',
+  colonSeparatedMultimapStringString: 'map',
+  mapStringString: 'map',
+  stringToString: 'map',
+};
+
+export function apiServerFlags(): FlagSpec[] {
+  const specs = new Map<string, FlagSpec>();
+  for (const flag of facts.flags as FlagFact[]) {
+    if (flag.name === 'help' || specs.has(flag.name)) continue;
+    const description = used[flag.name];
+    specs.set(flag.name, {
+      name: flag.name,
+      kind: kinds[flag.type] ?? 'string',
+      description: description ?? '',
+      default: flag.default.replace(/^\[(.*)\]$/, '$1'),
+      inert: description === undefined,
+      hidden: flag.hiddenFromHelp === true,
+    });
+  }
+  return [...specs.values(), ...own];
+}

@@ -1,0 +1,79 @@
+/**
+ * /livez (this process), /readyz (it can serve), /healthz (the old name of the first). Each is a list of named checks;
+ * the names and their order are upstream's, so that dashboards and probes keep working; what several parts do upstream
+ * and one does here shares its check. What a failed check says stays in the log.
+ */
+import facts from '#apis/facts/resources.json' with { type: 'json' };
+import type { Logger } from '#base/log.ts';
+import type { ApiResponse } from '../request.ts';
+
+/** Resolves, or throws why it does not hold. */
+export type HealthCheck = (signal: AbortSignal) => Promise<void> | void;
+
+export const healthEndpoints = ['healthz', 'livez', 'readyz'] as const;
+export type HealthEndpoint = (typeof healthEndpoints)[number];
+
+export interface Health {
+  /** Undefined: not a health path. */
+  handle(path: string, query: URLSearchParams): Promise<ApiResponse | undefined>;
+  /** `/livez`, `/livez/ping`, …: for the list of paths at `/`. */
+  paths(): string[];
+}
+
+/** `checks` by upstream's names; a name without one holds as long as the process answers. */
+export function createHealth(checks: ReadonlyMap<string, HealthCheck>, log: Logger, timeoutMs: number): Health {
+  const run = async (endpoint: string, name: string): Promise<boolean> => {
+    const check = checks.get(name);
+    if (!check) return true;
+    try {
+      const result = check(AbortSignal.timeout(timeoutMs));
+      if (result) await result;
+      return true;
+    } catch (error) {
+      log.warn({ endpoint, check: name, error: String(error) }, 'health check failed');
+      return false;
+    }
+  };
+
+  const all = async (endpoint: HealthEndpoint, query: URLSearchParams): Promise<ApiResponse> => {
+    const names: readonly string[] = facts.healthChecks[endpoint];
+    const excluded = new Set(query.getAll('exclude'));
+    const results = await Promise.all(names.map((name) => excluded.has(name) || run(endpoint, name)));
+    const isHealthy = results.every((ok) => ok);
+    if (isHealthy && !query.has('verbose')) return text(200, 'ok');
+    let body = '';
+    for (const [i, name] of names.entries()) {
+      body += excluded.has(name)
+        ? `[+]${name} excluded: ok\n`
+        : results[i]
+          ? `[+]${name} ok\n`
+          : `[-]${name} failed: reason withheld\n`;
+    }
+    const unknown = [...excluded].filter((name) => !names.includes(name));
+    if (unknown.length > 0) {
+      const list = unknown.map((name) => JSON.stringify(name)).join(', ');
+      body += `warn: some health checks cannot be excluded: no matches for ${list}\n`;
+    }
+    body += `${endpoint} check ${isHealthy ? 'passed' : 'failed'}\n`;
+    return text(isHealthy ? 200 : 500, body);
+  };
+
+  return {
+    async handle(path, query) {
+      const [endpoint, ...rest] = path.slice(1).split('/') as [HealthEndpoint, ...string[]];
+      if (!healthEndpoints.includes(endpoint)) return undefined;
+      const name = rest.join('/');
+      if (name === '') return all(endpoint, query);
+      if (!facts.healthChecks[endpoint].includes(name)) return undefined;
+      if (await run(endpoint, name)) return { status: 200, headers: { 'content-type': plain }, body: 'ok' };
+      return text(500, `internal server error: ${name} failed: reason withheld\n`);
+    },
+    paths: () => healthEndpoints.flatMap((e) => [`/${e}`, ...facts.healthChecks[e].map((name) => `/${e}/${name}`)]),
+  };
+}
+
+const plain = 'text/plain; charset=utf-8';
+
+function text(status: number, body: string): ApiResponse {
+  return { status, headers: { 'content-type': plain, 'x-content-type-options': 'nosniff' }, body };
+}
