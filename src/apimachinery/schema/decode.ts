@@ -1,0 +1,340 @@
+/**
+ * From JSON a client sent to the object an API server would print: unknown fields dropped, fields in Go's order,
+ * always-present fields filled with their zero values and empty ones dropped, quantities, times and bytes in canonical
+ * form, map keys sorted. Each schema becomes a decoder once; a good object costs one pass. Only when something is odd
+ * (an unknown field, a wrong type) a second walk finds the words for it (decode-problems.ts).
+ */
+import { canonicalQuantity } from '../quantity.ts';
+import { normalizeMicroTime, normalizeTime } from '../time.ts';
+import { DecodeError, findDecodeProblems } from './decode-problems.ts';
+import { type SchemaField, type SchemaSet, type SchemaType, specialSchemas } from './schema.ts';
+
+export { DecodeError, unknownFieldText } from './decode-problems.ts';
+
+export interface DecodeOptions {
+  /** Stands before the paths of unknown fields: the field of a larger object that `value` is. */
+  path?: string;
+}
+
+export interface Decoded {
+  object: any;
+  /** Paths, in the order of the document: `spec.foo`, `spec.containers[0].bar`. */
+  unknownFields: string[];
+}
+
+/** Throws DecodeError in upstream's words for a field of the wrong type. `value` is not changed; parts of it are shared. */
+export function decodeObject(
+  schemas: SchemaSet,
+  schemaName: string,
+  value: unknown,
+  options: DecodeOptions = {},
+): Decoded {
+  const decode = decoderOf(schemas, schemaName);
+  const state: DecodeState = { odd: false };
+  const object = decode(value, state);
+  if (!state.odd) return { object, unknownFields: [] };
+  const problems = findDecodeProblems(schemas, schemaName, value, options.path ?? '');
+  if (problems.error !== undefined) throw new DecodeError(problems.error);
+  return { object, unknownFields: problems.unknownFields };
+}
+
+interface DecodeState {
+  /** There is something to report. */
+  odd: boolean;
+}
+type Decoder = (value: unknown, state: DecodeState) => unknown;
+
+interface FieldDecoder {
+  name: string;
+  decode: Decoder;
+  isEmpty: (value: unknown) => boolean;
+  /** Printed when absent; undefined: left out. */
+  zero: (() => unknown) | undefined;
+}
+
+const decodersOfSets = new WeakMap<SchemaSet, Map<string, Decoder>>();
+
+function decoderOf(schemas: SchemaSet, name: string): Decoder {
+  let decoders = decodersOfSets.get(schemas);
+  if (!decoders) {
+    decoders = new Map();
+    decodersOfSets.set(schemas, decoders);
+  }
+  const known = decoders.get(name);
+  if (known) return known;
+  const special = specialDecoder(schemas, name);
+  if (special) {
+    decoders.set(name, special);
+    return special;
+  }
+  // Schemas refer to themselves (JSONSchemaProps): the fields are compiled at first use, after this one is known.
+  let fields: FieldDecoder[] | undefined;
+  const decoder: Decoder = (value, state) => {
+    fields ??= compileFields(schemas, name);
+    return decodeStruct(fields, value, state);
+  };
+  decoders.set(name, decoder);
+  return decoder;
+}
+
+function decodeStruct(fields: readonly FieldDecoder[], value: unknown, state: DecodeState): unknown {
+  const out: Record<string, unknown> = {};
+  let source = value as Record<string, unknown>;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    if (value !== null) state.odd = true;
+    source = emptySource;
+  }
+  let seen = 0;
+  for (let i = 0; i < fields.length; i++) {
+    const field = fields[i]!;
+    const given = source[field.name];
+    if (given !== undefined) seen++;
+    if (given === undefined || given === null) {
+      if (field.zero !== undefined) out[field.name] = field.zero();
+      continue;
+    }
+    const decoded = field.decode(given, state);
+    if (field.zero !== undefined || !field.isEmpty(decoded)) out[field.name] = decoded;
+  }
+  for (const name in source) {
+    if (source[name] !== undefined) seen--;
+  }
+  if (seen !== 0) state.odd = true;
+  return out;
+}
+const emptySource: Record<string, unknown> = {};
+
+function compileFields(schemas: SchemaSet, schemaName: string): FieldDecoder[] {
+  return Object.entries(schemas.get(schemaName)?.fields ?? {}).map(([name, field]) => {
+    const isPointer = field.go.startsWith('*');
+    const decode = typeDecoder(schemas, field);
+    return {
+      name,
+      decode,
+      isEmpty: isPointer || field.ref !== undefined ? isNull : emptinessOf(field),
+      zero: field.omit === 'never' ? zeroOf(field, decode, isPointer) : undefined,
+    };
+  });
+}
+
+function typeDecoder(schemas: SchemaSet, type: SchemaType): Decoder {
+  if (type.ref !== undefined) return decoderOf(schemas, type.ref);
+  switch (type.type) {
+    case 'string':
+      return type.format === 'byte' ? decodeBytes : decodeString;
+    case 'boolean':
+      return decodeBoolean;
+    case 'integer':
+      return type.format === 'int32' ? decodeInt32 : decodeInt64;
+    case 'number':
+      return decodeNumber;
+    case 'array':
+      return listDecoder(schemas, type.items ?? {});
+    case 'object':
+      return type.additionalProperties ? mapDecoder(schemas, type.additionalProperties) : decodeAny;
+    default:
+      return decodeAny;
+  }
+}
+
+const decodeAny: Decoder = (value) => value;
+
+const decodeString: Decoder = (value, state) => {
+  if (typeof value === 'string') return value;
+  state.odd = true;
+  return '';
+};
+
+const decodeBoolean: Decoder = (value, state) => {
+  if (typeof value === 'boolean') return value;
+  state.odd = true;
+  return false;
+};
+
+const decodeInt32: Decoder = (value, state) => {
+  if (typeof value === 'number' && (value | 0) === value) return value;
+  state.odd = true;
+  return 0;
+};
+
+const decodeInt64: Decoder = (value, state) => {
+  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 2 ** 63) return value;
+  state.odd = true;
+  return 0;
+};
+
+const decodeNumber: Decoder = (value, state) => {
+  if (typeof value === 'number') return value;
+  state.odd = true;
+  return 0;
+};
+
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** Line breaks inside are allowed, and not printed back. */
+const decodeBytes: Decoder = (value, state) => {
+  if (typeof value === 'string') {
+    const text = value.includes('\n') || value.includes('\r') ? value.replace(/[\r\n]/g, '') : value;
+    if (base64.test(text)) return text;
+  }
+  state.odd = true;
+  return '';
+};
+
+function listDecoder(schemas: SchemaSet, items: SchemaType): Decoder {
+  let decodeItem: Decoder | undefined;
+  return (value, state) => {
+    if (!Array.isArray(value)) {
+      state.odd = true;
+      return [];
+    }
+    decodeItem ??= typeDecoder(schemas, items);
+    const out = new Array(value.length);
+    for (let i = 0; i < value.length; i++) {
+      const item = value[i];
+      out[i] = item === null ? zeroOf(items, decodeItem, false)() : decodeItem(item, state);
+    }
+    return out;
+  };
+}
+
+function mapDecoder(schemas: SchemaSet, values: SchemaType): Decoder {
+  let decodeValue: Decoder | undefined;
+  return (value, state) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      state.odd = true;
+      return {};
+    }
+    decodeValue ??= typeDecoder(schemas, values);
+    const source = value as Record<string, unknown>;
+    const keys = Object.keys(source);
+    if (!isSorted(keys)) keys.sort();
+    const out: Record<string, unknown> = {};
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i]!;
+      const item = source[key];
+      if (item === undefined) continue;
+      const decoded = item === null ? zeroOf(values, decodeValue, false)() : decodeValue(item, state);
+      // A plain assignment of this one key would set the prototype.
+      if (key === '__proto__') Object.defineProperty(out, key, { ...ownData, value: decoded });
+      else out[key] = decoded;
+    }
+    return out;
+  };
+}
+const ownData = { writable: true, enumerable: true, configurable: true };
+
+function isSorted(keys: readonly string[]): boolean {
+  for (let i = 1; i < keys.length; i++) if (keys[i - 1]! > keys[i]!) return false;
+  return true;
+}
+
+function specialDecoder(schemas: SchemaSet, name: string): Decoder | undefined {
+  switch (name) {
+    case specialSchemas.time:
+      return textDecoder(normalizeTime, null);
+    case specialSchemas.microTime:
+      return textDecoder(normalizeMicroTime, null);
+    case specialSchemas.quantity:
+      return textDecoder((text) => canonicalQuantity(text.trim()), '0');
+    case specialSchemas.intOrString:
+      return (value, state) => (typeof value === 'string' ? value : decodeInt32(value, state));
+    case specialSchemas.rawExtension:
+    case specialSchemas.fieldsV1:
+    case specialSchemas.patch:
+    case specialSchemas.json:
+      return decodeAny;
+    case specialSchemas.jsonSchemaPropsOrBool:
+    case specialSchemas.jsonSchemaPropsOrArray:
+    case specialSchemas.jsonSchemaPropsOrStringArray:
+      return schemaOrDecoder(schemas);
+    default:
+      return undefined;
+  }
+}
+
+/** A type that is text in JSON; numbers are taken where upstream takes them (quantities). */
+function textDecoder(normalize: (text: string) => string, zero: string | null): Decoder {
+  return (value, state) => {
+    if (typeof value === 'string' || (zero === '0' && typeof value === 'number')) {
+      try {
+        return normalize(String(value));
+      } catch {
+        state.odd = true;
+        return zero;
+      }
+    }
+    state.odd = true;
+    return zero;
+  };
+}
+
+/** A JSON schema where other forms are allowed too: a boolean, a list of schemas, a list of property names. */
+function schemaOrDecoder(schemas: SchemaSet): Decoder {
+  return (value) => {
+    // Upstream decodes what is in here without field validation.
+    const quiet: DecodeState = { odd: false };
+    const decodeSchema = decoderOf(schemas, specialSchemas.jsonSchemaProps);
+    if (Array.isArray(value)) return value.map((v) => (typeof v === 'object' ? decodeSchema(v, quiet) : v));
+    return typeof value === 'object' ? decodeSchema(value, quiet) : value;
+  };
+}
+
+function zeroOf(type: SchemaType | SchemaField, decode: Decoder, isPointer: boolean): () => unknown {
+  if (isPointer) return zeroNull;
+  switch (type.ref) {
+    case undefined:
+      break;
+    case specialSchemas.quantity:
+      return () => '0';
+    case specialSchemas.intOrString:
+      return () => 0;
+    case specialSchemas.time:
+    case specialSchemas.microTime:
+    case specialSchemas.rawExtension:
+    case specialSchemas.fieldsV1:
+    case specialSchemas.patch:
+    case specialSchemas.json:
+    case specialSchemas.jsonSchemaPropsOrArray:
+    case specialSchemas.jsonSchemaPropsOrBool:
+    case specialSchemas.jsonSchemaPropsOrStringArray:
+      return zeroNull;
+    default:
+      return () => decode(null, { odd: false });
+  }
+  switch (type.type) {
+    case 'string':
+      return type.format === 'byte' ? zeroNull : () => '';
+    case 'boolean':
+      return () => false;
+    case 'integer':
+    case 'number':
+      return () => 0;
+    default:
+      return zeroNull;
+  }
+}
+
+const zeroNull = () => null;
+const isNull = (value: unknown) => value === null;
+
+function emptinessOf(type: SchemaType): (value: unknown) => boolean {
+  switch (type.type) {
+    case 'string':
+      return (value) => value === '';
+    case 'boolean':
+      return (value) => value === false;
+    case 'integer':
+    case 'number':
+      return (value) => value === 0;
+    case 'array':
+      return (value) => (value as unknown[]).length === 0;
+    case 'object':
+      return (value) => {
+        for (const _ in value as object) return false;
+        return true;
+      };
+    default:
+      return isNull;
+  }
+}
