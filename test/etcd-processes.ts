@@ -1,0 +1,72 @@
+/** Servers of etcd's API as child processes, for tests. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RunningEtcd } from './etcd-suite.ts';
+
+export async function startRealEtcd(): Promise<RunningEtcd> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'etcd-'));
+  const endpoint = `http://127.0.0.1:${await freePort()}`;
+  const peer = `http://127.0.0.1:${await freePort()}`;
+  const child = spawn(
+    '/usr/bin/etcd',
+    [
+      `--data-dir=${dataDir}`,
+      `--listen-client-urls=${endpoint}`,
+      `--advertise-client-urls=${endpoint}`,
+      `--listen-peer-urls=${peer}`,
+      `--initial-advertise-peer-urls=${peer}`,
+      `--initial-cluster=default=${peer}`,
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  await output(child, /ready to serve client requests/);
+  return {
+    endpoint,
+    async stop() {
+      await ended(child, 'SIGKILL');
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  const server = createServer().listen(0, host);
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Waits for a line on standard error; rejects with all of it when the process ends first or is too slow. */
+export function output(child: ChildProcess, pattern: RegExp, withinMs = 15_000): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const fail = (why: string) => () => reject(new Error(`${why} before ${pattern}:\n${text}`));
+    const timer = setTimeout(fail('too slow'), withinMs);
+    const onExit = fail('ended');
+    child.once('exit', onExit);
+    child.stderr!.setEncoding('utf8');
+    child.stderr!.on('data', (piece: string) => {
+      if (text.length < 1_000_000) text += piece;
+      if (!pattern.test(text)) return;
+      clearTimeout(timer);
+      child.off('exit', onExit);
+      resolve(text);
+    });
+  });
+}
+
+export async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    await exit;
+  }
+  return child.exitCode;
+}
