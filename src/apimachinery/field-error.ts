@@ -2,6 +2,8 @@
  * What validation finds, in upstream's vocabulary (apimachinery util/validation/field). The text forms are made
  * here so that every room words them alike; a list of them becomes one Status `Invalid` with a cause each.
  */
+import { encodeJson } from './json/encode-json.ts';
+
 export type FieldErrorType =
   | 'FieldValueRequired'
   | 'FieldValueInvalid'
@@ -51,11 +53,9 @@ function make(type: FieldErrorType, field: string, head: string, detail: string)
   return { type, field, message: detail === '' ? head : `${head}: ${detail}` };
 }
 
+/** Strings quoted, objects as JSON the way Go writes it. */
 function show(value: unknown): string {
   if (value === null || value === undefined) return 'null';
-  return typeof value === 'string'
-    ? JSON.stringify(value)
-    : typeof value === 'object'
-      ? JSON.stringify(value)
-      : String(value);
+  if (typeof value === 'object') return encodeJson(value);
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }

@@ -42,7 +42,6 @@ export interface KubeObject {
   apiVersion: string;
   kind: string;
   metadata: ObjectMeta;
-  // biome-ignore lint/suspicious/noExplicitAny: an object's fields beyond metadata belong to its kind
   [field: string]: any;
 }
 

@@ -4,14 +4,29 @@
  * (decode.ts) calls it only when there is something to say.
  */
 import { messageOf } from '#base/errors.ts';
+import type { FloatLiterals } from '../json/json-scanner.ts';
 import { canonicalQuantity } from '../quantity.ts';
 import { normalizeMicroTime, normalizeTime } from '../time.ts';
+import {
+  elementOf,
+  type GoContext,
+  illegalBase64At,
+  jsonKindOf,
+  restoreError,
+  unmarshalTypeError,
+} from './go-words.ts';
 import { goNameOf, type SchemaField, type SchemaSet, type SchemaType, specialSchemas } from './schema.ts';
 
 /** A field of the wrong type. The message is upstream's, without what the endpoint puts before it. */
 export class DecodeError extends Error {
   override name = 'DecodeError';
 }
+
+/**
+ * `json`: Go's JSON decoder, for bodies and for merge and JSON patches. `unstructured`: the converter from generic maps
+ * to Go structs, for strategic patches.
+ */
+export type DecodeWords = 'json' | 'unstructured';
 
 /** As warnings and strict errors word it. */
 export function unknownFieldText(path: string): string {
@@ -31,9 +46,10 @@ export function findDecodeProblems(
   schemas: SchemaSet,
   schemaName: string,
   value: unknown,
-  path: string,
+  options: { path?: string; floatLiterals?: FloatLiterals | undefined; words?: DecodeWords } = {},
 ): DecodeProblems {
-  const walk = new ProblemWalk(schemas);
+  const walk = new ProblemWalk(schemas, options.floatLiterals, options.words ?? 'json');
+  const path = options.path ?? '';
   try {
     walk.visit({ ref: schemaName }, goNameOf(schemaName).name, value, path, {
       struct: '',
@@ -47,21 +63,17 @@ export function findDecodeProblems(
   return { error: walk.error, unknownFields: [...walk.unknownFields] };
 }
 
-/** Where Go's decoder stands: the innermost struct and the JSON names of the fields on the way, without indexes. */
-interface GoContext {
-  struct: string;
-  fields: string;
-  /** Go package that unqualified type names belong to. */
-  package: string;
-}
-
 class ProblemWalk {
   error: string | undefined;
   readonly unknownFields = new Set<string>();
   readonly #schemas: SchemaSet;
+  readonly #floatLiterals: FloatLiterals | undefined;
+  readonly #words: DecodeWords;
 
-  constructor(schemas: SchemaSet) {
+  constructor(schemas: SchemaSet, floatLiterals: FloatLiterals | undefined, words: DecodeWords) {
     this.#schemas = schemas;
+    this.#floatLiterals = floatLiterals;
+    this.#words = words;
   }
 
   visit(type: SchemaType, go: string, value: unknown, path: string, context: GoContext): void {
@@ -73,23 +85,23 @@ class ProblemWalk {
     switch (type.type) {
       case 'string':
         if (typeof value !== 'string') {
-          this.#mismatch(value, go, context);
+          this.#mismatch(value, 'scalar', go, context);
           return;
         }
         if (type.format === 'byte') this.#checkBytes(value);
         return;
       case 'boolean':
-        if (typeof value !== 'boolean') this.#mismatch(value, go, context);
+        if (typeof value !== 'boolean') this.#mismatch(value, 'scalar', go, context);
         return;
       case 'integer':
-        this.#checkInteger(value, type.format === 'int32' ? 2 ** 31 : 2 ** 63, go, context);
+        this.#checkInteger(value, type.format === 'int32' ? 2 ** 31 : 2 ** 63, go, path, context);
         return;
       case 'number':
-        if (typeof value !== 'number') this.#mismatch(value, go, context);
+        if (typeof value !== 'number') this.#mismatch(value, 'scalar', go, context);
         return;
       case 'array':
         if (!Array.isArray(value)) {
-          this.#mismatch(value, go, context);
+          this.#mismatch(value, 'slice', go, context);
           return;
         }
         for (const [i, item] of value.entries()) {
@@ -99,7 +111,7 @@ class ProblemWalk {
       case 'object':
         if (!type.additionalProperties) return;
         if (typeof value !== 'object' || Array.isArray(value)) {
-          this.#mismatch(value, go, context);
+          this.#mismatch(value, 'map', go, context);
           return;
         }
         for (const [key, item] of Object.entries(value)) {
@@ -124,7 +136,7 @@ class ProblemWalk {
         }
         return;
       case specialSchemas.intOrString:
-        if (typeof value !== 'string') this.#checkInteger(value, 2 ** 31, 'int32', context, true);
+        if (typeof value !== 'string') this.#checkInteger(value, 2 ** 31, 'int32', path, context, true);
         return;
       case specialSchemas.rawExtension:
       case specialSchemas.fieldsV1:
@@ -136,7 +148,7 @@ class ProblemWalk {
         return;
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.#mismatch(value, go, context);
+      this.#mismatch(value, 'struct', go, context);
       return;
     }
     const { name: struct, package: goPackage } = goNameOf(ref);
@@ -156,18 +168,19 @@ class ProblemWalk {
     }
   }
 
-  #checkInteger(value: unknown, limit: number, go: string, context: GoContext, atOnce = false): void {
+  #checkInteger(value: unknown, limit: number, go: string, path: string, context: GoContext, atOnce = false): void {
     if (typeof value !== 'number') {
-      this.#mismatch(value, go, context, atOnce);
+      this.#mismatch(value, 'scalar', go, context, atOnce);
       return;
     }
-    if (Number.isInteger(value) && value >= -limit && value < limit) return;
-    this.#report(typeError(`number ${value}`, go, context), atOnce);
+    const literal = this.#floatLiterals?.get(path);
+    if (literal === undefined && Number.isInteger(value) && value >= -limit && value < limit) return;
+    this.#report(unmarshalTypeError(`number ${literal ?? value}`, go, context), atOnce);
   }
 
   #checkText(value: unknown, normalize: (text: string) => string, context: GoContext): void {
     if (typeof value !== 'string') {
-      this.#mismatch(value, 'string', context, true);
+      this.#report(unmarshalTypeError(jsonKindOf(value), 'string', context), true);
       return;
     }
     try {
@@ -182,8 +195,15 @@ class ProblemWalk {
     if (at !== undefined) this.#report(`illegal base64 data at input byte ${at}`);
   }
 
-  #mismatch(value: unknown, go: string, context: GoContext, atOnce = false): void {
-    this.#report(typeError(jsonKindOf(value), go, context), atOnce);
+  #mismatch(
+    value: unknown,
+    target: 'struct' | 'map' | 'slice' | 'scalar',
+    go: string,
+    context: GoContext,
+    atOnce = false,
+  ): void {
+    if (this.#words === 'unstructured') throw new DecodeError(restoreError(value, target, go, context.package));
+    this.#report(unmarshalTypeError(jsonKindOf(value), go, context), atOnce);
   }
 
   /** Go goes on after a type error and tells the first; types that decode themselves end it at once. */
@@ -193,61 +213,6 @@ class ProblemWalk {
   }
 }
 
-function typeError(what: string, go: string, context: GoContext): string {
-  const type = goTypeText(go, context.package);
-  return context.struct === ''
-    ? `json: cannot unmarshal ${what} into Go value of type ${type}`
-    : `json: cannot unmarshal ${what} into Go struct field ${context.struct}.${context.fields} of type ${type}`;
-}
-
-function jsonKindOf(value: unknown): string {
-  if (Array.isArray(value)) return 'array';
-  return typeof value === 'boolean' ? 'bool' : typeof value;
-}
-
 function join(path: string, key: string): string {
   return path === '' ? key : `${path}.${key}`;
-}
-
-/** `[]Container` and `map[string]Container` hold `Container`; a named list or map does not tell. */
-function elementOf(go: string): string {
-  const bare = go.replace(/^\*/, '');
-  const match = /^(?:\[\]|map\[[^\]]*\])(.*)$/.exec(bare);
-  return match ? match[1]! : 'string';
-}
-
-/** The type as Go prints it: `*DeploymentStrategy` is `v1.DeploymentStrategy`, `[]byte` is `[]uint8`. */
-function goTypeText(go: string, goPackage: string): string {
-  const bare = go.replace(/^\*/, '');
-  const composite = /^(\[\]|map\[[^\]]*\])(.*)$/.exec(bare);
-  if (composite) {
-    const head = composite[1]!.replace(/^map\[(.*)\]$/, (_, key) => `map[${goTypeText(key, goPackage)}]`);
-    return head + goTypeText(composite[2]!, goPackage);
-  }
-  if (bare === 'byte') return 'uint8';
-  if (/^[a-z0-9]+$/.test(bare)) return bare;
-  const dot = bare.indexOf('.');
-  if (dot < 0) return `${goPackage}.${bare}`;
-  const alias = bare.slice(0, dot);
-  return `${alias === 'metav1' || alias === 'corev1' ? 'v1' : alias}${bare.slice(dot)}`;
-}
-
-/** The byte at which Go's decoder stops, line breaks counted. */
-function illegalBase64At(text: string): number | undefined {
-  let digits = 0;
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i]!;
-    if (char === '\n' || char === '\r') continue;
-    if (char === '=') {
-      const wanted = digits % 4 === 2 ? 2 : digits % 4 === 3 ? 1 : 0;
-      const rest = text.slice(i).replace(/[\r\n]/g, '');
-      if (wanted === 0) return i;
-      if (rest.length < wanted) return text.length;
-      if (!rest.startsWith('='.repeat(wanted))) return i + 1;
-      return rest.length > wanted ? i + wanted : undefined;
-    }
-    if (!/[A-Za-z0-9+/]/.test(char)) return i;
-    digits++;
-  }
-  return digits % 4 === 0 ? undefined : text.length - (digits % 4);
 }

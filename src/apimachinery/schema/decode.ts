@@ -4,9 +4,10 @@
  * form, map keys sorted. Each schema becomes a decoder once; a good object costs one pass. Only when something is odd
  * (an unknown field, a wrong type) a second walk finds the words for it (decode-problems.ts).
  */
+import type { FloatLiterals } from '../json/json-scanner.ts';
 import { canonicalQuantity } from '../quantity.ts';
 import { normalizeMicroTime, normalizeTime } from '../time.ts';
-import { DecodeError, findDecodeProblems } from './decode-problems.ts';
+import { DecodeError, type DecodeWords, findDecodeProblems } from './decode-problems.ts';
 import { type SchemaField, type SchemaSet, type SchemaType, specialSchemas } from './schema.ts';
 
 export { DecodeError, unknownFieldText } from './decode-problems.ts';
@@ -14,6 +15,10 @@ export { DecodeError, unknownFieldText } from './decode-problems.ts';
 export interface DecodeOptions {
   /** Stands before the paths of unknown fields: the field of a larger object that `value` is. */
   path?: string;
+  /** From parseJson: whole numbers that were written as fractions. */
+  floatLiterals?: FloatLiterals | undefined;
+  /** Whose words to use: those of the JSON decoder, or of the converter that reads a strategic patch's result. */
+  words?: DecodeWords;
 }
 
 export interface Decoded {
@@ -32,8 +37,8 @@ export function decodeObject(
   const decode = decoderOf(schemas, schemaName);
   const state: DecodeState = { odd: false };
   const object = decode(value, state);
-  if (!state.odd) return { object, unknownFields: [] };
-  const problems = findDecodeProblems(schemas, schemaName, value, options.path ?? '');
+  if (!state.odd && options.floatLiterals === undefined) return { object, unknownFields: [] };
+  const problems = findDecodeProblems(schemas, schemaName, value, options);
   if (problems.error !== undefined) throw new DecodeError(problems.error);
   return { object, unknownFields: problems.unknownFields };
 }
