@@ -308,7 +308,7 @@ class Elector implements LeaderElector {
 
 /** Calls `fn` when the deadline, which may move on meanwhile, is reached. */
 function watchDeadline(clock: Clock, deadline: () => number, fn: () => void): { cancel(): void } {
-  const arm = () => clock.setTimer(Math.max(0, deadline() - clock.monotonic()), check);
+  const arm = () => clock.setTimer(Math.max(1, Math.ceil(deadline() - clock.monotonic())), check);
   const check = () => {
     if (clock.monotonic() >= deadline()) fn();
     else timer = arm();
