@@ -56,7 +56,10 @@ export interface ListOptions extends GetOptions {
   limit?: number;
   /** The token of an earlier page, as it was given. */
   continueToken?: string;
-  /** Keys that start with this, under the codec's prefix; `/registry/pods/default/` lists one namespace. */
+  /**
+   * Keys under this, in the codec's prefix: `/registry/pods/default/` lists one namespace. Without the slash at its
+   * end it is one key.
+   */
   prefix: string;
   filter?: EntryFilter;
 }
@@ -82,6 +85,7 @@ export interface StorageEvent {
 }
 
 export interface WatchOptions {
+  /** With the slash at its end: what is under it. Without: that one key (the cheapest watch there is). */
   prefix: string;
   /**
    * Events after this revision. 0: start with synthetic ADDED events of any state at hand. Absent: the same from a
@@ -92,6 +96,8 @@ export interface WatchOptions {
   /** Send the initial state, then a bookmark marked as the end of it (annotation k8s.io/initial-events-end). */
   sendInitialEvents?: boolean;
   allowBookmarks?: boolean;
+  /** When the caller will end this watch: a bookmark comes shortly before. */
+  timeoutSeconds?: number;
 }
 
 /**
@@ -132,7 +138,10 @@ export interface ResourceStorage {
     ) => Promise<KubeObject | undefined> | KubeObject | undefined,
     options?: WriteOptions,
   ): Promise<StoredObject | undefined>;
-  /** Starts a watch. Rejects (Expired: "too old resource version: …") only before the first call of the sink. */
+  /**
+   * Starts a watch. Rejects (Expired: "too old resource version: …") only before the first call of the sink, which is
+   * never called before this has resolved.
+   */
   watch(options: WatchOptions, sink: WatchSink): Promise<WatchHandle>;
   /** Number of objects, from the cache. */
   count(): number;

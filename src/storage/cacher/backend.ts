@@ -1,0 +1,118 @@
+/** The storage of one API server: one etcd watch, the caches it feeds, and the reads they all share. */
+
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
+import { storeDeadlineMs, withDeadline } from '../etcd3/deadline.ts';
+import type { EtcdKv } from '../etcd3/kv.ts';
+import { Leases } from '../etcd3/leases.ts';
+import { createRawStorage } from '../etcd3/raw-storage.ts';
+import { toStatusError } from '../etcd3/store-errors.ts';
+import { Writer } from '../etcd3/writer.ts';
+import type { ResourceStorage, StorageBackend } from '../storage.ts';
+import { CurrentRevision, readHeader } from './current-revision.ts';
+import { ResourceCache } from './resource-cache.ts';
+import { CachedResourceStorage } from './resource-storage.ts';
+import type { StoreRevision } from './store-revision.ts';
+import { StoreWatch } from './store-watch.ts';
+
+export interface StorageBackendOptions {
+  /** `kvOfClient(…)` of etcd3/client-kv.ts. */
+  client: EtcdKv;
+  clock: Clock;
+  log: Logger;
+  random: () => number;
+  /** The prefix of all keys, with the slash at its end. Default `/registry/`. */
+  prefix?: string;
+  /** Events kept of a resource, by its codec's prefix: where each ring starts; it grows under load. */
+  watchCacheSizes?: ReadonlyMap<string, number>;
+  /** Default 100, as upstream. */
+  defaultWatchCacheSize?: number;
+}
+
+/** What the parts of a backend share. */
+export interface CacheContext {
+  kv: EtcdKv;
+  clock: Clock;
+  random: () => number;
+  revision: StoreRevision;
+  currentRevision(): Promise<number>;
+  canRequestProgress(): boolean;
+}
+
+const defaultRingCapacity = 100;
+
+export function createStorageBackend(options: StorageBackendOptions): StorageBackend {
+  const { client: kv, clock, log, random } = options;
+  const prefix = options.prefix ?? '/registry/';
+  const watch = new StoreWatch({ kv, clock, log, random, prefix });
+  const leases = new Leases(kv, clock);
+  const storages = new Map<string, ResourceStorage>();
+
+  const current = new CurrentRevision(async () => {
+    const header = await withDeadline(clock, storeDeadlineMs, undefined, (signal) => readHeader(kv, prefix, signal));
+    watch.check(header);
+    return header.revision;
+  });
+  const context: CacheContext = {
+    kv,
+    clock,
+    random,
+    revision: watch.revision,
+    currentRevision: () => current.read(),
+    canRequestProgress: () => watch.canRequestProgress,
+  };
+  const decode = (key: string, value: Buffer): KubeObject =>
+    watch.cacheOf(key)?.codec.decode(value) ?? JSON.parse(value.toString());
+
+  return {
+    resource(codec) {
+      const known = storages.get(codec.prefix);
+      if (known) return known;
+      const ringCapacity =
+        options.watchCacheSizes?.get(codec.prefix) ?? options.defaultWatchCacheSize ?? defaultRingCapacity;
+      const cache = new ResourceCache(codec, { clock, log, ringCapacity });
+      const writer = new Writer({ kv, clock, codec, leases, decode, view: viewOf(cache, watch.revision) });
+      const storage = new CachedResourceStorage(cache, context, writer);
+      storages.set(codec.prefix, storage);
+      watch.add(cache);
+      return storage;
+    },
+    async currentRevision() {
+      try {
+        return await current.read();
+      } catch (error) {
+        throw toStatusError(error);
+      }
+    },
+    synced: () => [...watch.caches].every((cache) => cache.ready),
+    async ping(signal) {
+      try {
+        await withDeadline(clock, storeDeadlineMs, signal, (s) => readHeader(kv, prefix, s));
+      } catch (error) {
+        throw toStatusError(error);
+      }
+    },
+    raw: createRawStorage(kv, clock, leases),
+    run: (signal) => watch.run(signal),
+  };
+}
+
+/** How long a writer that lost its answer waits for the watch to tell what became of the write. */
+const witnessBoundMs = 3_000;
+
+function viewOf(cache: ResourceCache, revision: StoreRevision): ConstructorParameters<typeof Writer>[0]['view'] {
+  return {
+    get: (key) => (cache.ready ? cache.get(key) : undefined),
+    handOver: (entry) => cache.handOver(entry),
+    async findEvent(key, base, upTo, isOurs) {
+      await revision.reach(upTo, witnessBoundMs);
+      const { ring } = cache;
+      for (let i = ring.indexAfter(base); i < ring.size; i++) {
+        const event = ring.at(i);
+        if (event.key === key && isOurs(event)) return event.revision;
+      }
+      return undefined;
+    },
+  };
+}

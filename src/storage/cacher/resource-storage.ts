@@ -1,0 +1,210 @@
+/**
+ * One resource's storage: reads from the cache when it is as fresh as the reader asks, from the store when it is not
+ * or its history does not reach; writes to the store; watches from the cache.
+ */
+import { apiErrors, isStatusError } from '#apimachinery/status-error.ts';
+import { continueAfter, decodeContinueToken, expiredContinue, type PagePosition } from '../etcd3/continue-token.ts';
+import { storeDeadlineMs, untilAborted, withDeadline } from '../etcd3/deadline.ts';
+import { decodeEntry } from '../etcd3/entry.ts';
+import { KvError, prefixEnd } from '../etcd3/kv.ts';
+import { tooLargeResourceVersion, tooOldResourceVersion, toStatusError } from '../etcd3/store-errors.ts';
+import { listFromStore, type StoreListRequest } from '../etcd3/store-list.ts';
+import type { Writer } from '../etcd3/writer.ts';
+import type {
+  EntryFilter,
+  GetOptions,
+  ListOptions,
+  ListResult,
+  ResourceStorage,
+  StoredObject,
+  WatchHandle,
+  WatchOptions,
+  WatchSink,
+} from '../storage.ts';
+import type { CacheContext } from './backend.ts';
+import { catchUp } from './catch-up.ts';
+import type { EntryTree, ResourceCache } from './resource-cache.ts';
+import { Watcher } from './watcher.ts';
+
+/** How long a read waits for the cache to see a revision the reader names. As upstream. */
+const freshnessBoundMs = 3_000;
+/** How long a consistent read waits for the cache before it goes to the store. */
+const lagBoundMs = 1_000;
+/** The same where the store cannot be asked for progress: then only events move the cache. */
+const lagBoundWithoutProgressMs = 200;
+
+type ReadSource = 'cache' | 'store';
+
+export class CachedResourceStorage implements ResourceStorage {
+  readonly #cache: ResourceCache;
+  readonly #context: CacheContext;
+  readonly #writer: Writer;
+  readonly create: ResourceStorage['create'];
+  readonly guaranteedUpdate: ResourceStorage['guaranteedUpdate'];
+
+  constructor(cache: ResourceCache, context: CacheContext, writer: Writer) {
+    this.#cache = cache;
+    this.#context = context;
+    this.#writer = writer;
+    this.create = (key, object, options) => this.#writer.create(key, object, options);
+    this.guaranteedUpdate = (key, change, options) => this.#writer.guaranteedUpdate(key, change, options);
+  }
+
+  count(): number {
+    return this.#cache.tree.size;
+  }
+
+  ready(): boolean {
+    return this.#cache.ready;
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
+    if ((await this.#sourceFor(options.revision, options.signal)) === 'cache') return this.#cache.get(key);
+    const { kv } = this.#context;
+    const response = await this.#ask(options.signal, (signal) => kv.range({ key }, signal));
+    this.#expectFresh(response.revision, options.revision);
+    const found = response.kvs[0];
+    return found && decodeEntry(this.#cache.codec, key, found.value, found.modRevision);
+  }
+
+  async list(options: ListOptions): Promise<ListResult> {
+    const { prefix, revision, limit = 0, match, continueToken, signal } = options;
+    if (continueToken) {
+      const position = decodeContinueToken(continueToken, prefix);
+      if (position.revision > 0) return this.#listAt(position.revision, options, position);
+      return this.#listFresh(options, undefined, position.startKey);
+    }
+    // A limit with a revision asks for that very snapshot, unless told otherwise: upstream's rule from before `match`.
+    const isExact = match === 'Exact' || (match === undefined && limit > 0 && revision !== undefined && revision > 0);
+    if (isExact && revision) return this.#listAt(revision, { ...options, signal });
+    return this.#listFresh(options, revision, prefix);
+  }
+
+  async watch(options: WatchOptions, sink: WatchSink): Promise<WatchHandle> {
+    const { revision, sendInitialEvents } = options;
+    const wantsState = sendInitialEvents ?? (revision === undefined || revision === 0);
+    if (wantsState || !revision) await this.#cacheReachesFor(revision);
+    if (!this.#cache.ready) await this.#cacheIsReady();
+    const position = wantsState ? 0 : revision || this.#context.revision.applied;
+    const { ring, watchers } = this.#cache;
+    if (!wantsState && position < ring.low) throw tooOldResourceVersion(position, ring.low);
+    const watcher = new Watcher(options, position, sink, (ended) => watchers.delete(ended));
+    watchers.add(watcher);
+    // Not before the caller has the handle.
+    setImmediate(() => catchUp(watcher, this.#cache, this.#context, options, wantsState));
+    return watcher;
+  }
+
+  /** Waits until the source can serve a read that must not be older than `revision`; absent: than now. */
+  async #sourceFor(revision: number | undefined, signal: AbortSignal | undefined): Promise<ReadSource> {
+    if (revision === 0) return this.#cache.ready ? 'cache' : 'store';
+    const { revision: progress } = this.#context;
+    if (revision !== undefined) {
+      if (!(await progress.reach(revision, freshnessBoundMs, signal))) {
+        throw tooLargeResourceVersion(revision, progress.applied);
+      }
+      return this.#cache.ready ? 'cache' : 'store';
+    }
+    if (!this.#cache.ready) return 'store';
+    const current = await this.#currentRevision(signal);
+    const boundMs = this.#context.canRequestProgress() ? lagBoundMs : lagBoundWithoutProgressMs;
+    return (await progress.reach(current, boundMs, signal)) && this.#cache.ready ? 'cache' : 'store';
+  }
+
+  async #currentRevision(signal: AbortSignal | undefined): Promise<number> {
+    try {
+      return await untilAborted(this.#context.currentRevision(), signal);
+    } catch (error) {
+      throw toStatusError(error);
+    }
+  }
+
+  async #listFresh(options: ListOptions, revision: number | undefined, startKey: string): Promise<ListResult> {
+    if ((await this.#sourceFor(revision, options.signal)) === 'store') {
+      const result = await this.#listStore({ ...options, revision: undefined, startKey }, options.signal);
+      this.#expectFresh(result.revision, revision);
+      return result;
+    }
+    const applied = this.#context.revision.applied;
+    const result = listTree(this.#cache.tree, applied, startKey, options);
+    if (result.continueToken) this.#cache.keepSnapshot(applied);
+    return result;
+  }
+
+  async #listAt(revision: number, options: ListOptions, position?: PagePosition): Promise<ListResult> {
+    const { revision: progress } = this.#context;
+    if (!(await progress.reach(revision, freshnessBoundMs, options.signal))) {
+      throw tooLargeResourceVersion(revision, progress.applied);
+    }
+    const startKey = position?.startKey ?? options.prefix;
+    const snapshot = this.#cache.ready ? this.#cache.snapshotAt(revision) : undefined;
+    if (snapshot) return listTree(snapshot, revision, startKey, options);
+    try {
+      return await this.#listStore({ ...options, revision, startKey }, options.signal);
+    } catch (error) {
+      if (position && isStatusError(error, 'Expired')) throw expiredContinue(position, options.prefix);
+      throw error;
+    }
+  }
+
+  #listStore(request: StoreListRequest, signal: AbortSignal | undefined): Promise<ListResult> {
+    return this.#ask(signal, (s) => listFromStore(this.#context.kv, this.#cache.codec, request, s));
+  }
+
+  async #ask<T>(signal: AbortSignal | undefined, request: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await withDeadline(this.#context.clock, storeDeadlineMs, signal, request);
+    } catch (error) {
+      throw error instanceof KvError ? toStatusError(error) : error;
+    }
+  }
+
+  #expectFresh(actual: number, wanted: number | undefined): void {
+    if (wanted && actual < wanted) throw tooLargeResourceVersion(wanted, actual);
+  }
+
+  async #cacheReachesFor(revision: number | undefined): Promise<void> {
+    if (revision === 0) return;
+    const { revision: progress } = this.#context;
+    const wanted = revision ?? (await this.#currentRevision(undefined));
+    const isReached = await progress.reach(wanted, freshnessBoundMs);
+    if (isReached || (revision === undefined && !this.#context.canRequestProgress())) return;
+    throw tooLargeResourceVersion(wanted, progress.applied);
+  }
+
+  async #cacheIsReady(): Promise<void> {
+    if (await this.#cache.whenReady(freshnessBoundMs)) return;
+    throw apiErrors.tooManyRequests('storage is (re)initializing', 1);
+  }
+}
+
+/** A page of one state: no other code runs meanwhile, so the live tree needs no copy. */
+function listTree(
+  tree: EntryTree,
+  revision: number,
+  startKey: string,
+  options: { prefix: string; limit?: number; filter?: EntryFilter },
+): ListResult {
+  const { prefix, filter, limit = 0 } = options;
+  const entries: StoredObject[] = [];
+  if (!prefix.endsWith('/')) {
+    const only = startKey <= prefix ? tree.get(prefix) : undefined;
+    if (only && (filter === undefined || filter(only))) entries.push(only);
+    return { entries, revision };
+  }
+  const end = prefixEnd(prefix);
+  const collect = (_key: string, entry: StoredObject): { break: true } | undefined => {
+    if (filter === undefined || filter(entry)) entries.push(entry);
+    return limit > 0 && entries.length >= limit ? { break: true } : undefined;
+  };
+  // Its type forgets that a range, too, can be left early.
+  tree.forRange(startKey, end, false, collect as (key: string, entry: StoredObject) => void);
+  if (limit === 0 || entries.length < limit) return { entries, revision };
+  const last = entries.at(-1)!.key;
+  const remaining = tree.forRange(`${last}\0`, end, false);
+  if (remaining === 0) return { entries, revision };
+  const continueToken = continueAfter(last, revision, prefix);
+  return filter
+    ? { entries, revision, continueToken }
+    : { entries, revision, continueToken, remainingItemCount: remaining };
+}
