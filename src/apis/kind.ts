@@ -42,6 +42,8 @@ export interface Strategy {
   selectableFields?(object: KubeObject): Record<string, string>;
   /** Cells of the Table, in the order of facts/table-columns.json. `now` in ms since the epoch, for ages. */
   tableRow?(object: KubeObject, now: number): unknown[];
+  /** The row's `conditions` in a Table: pods that are over are `Completed`. Absent: none. */
+  tableRowConditions?(object: KubeObject): { type: string; status: string; reason: string; message: string }[];
   /** metadata.deletionGracePeriodSeconds for a graceful deletion; absent or 0: at once. `options` is DeleteOptions' value. */
   gracePeriodSeconds?(object: KubeObject, requested: number | undefined): number;
   /** What a deletion does to dependents when the client does not say. Default 'background'. */

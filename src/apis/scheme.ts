@@ -3,6 +3,7 @@
  * the kinds' own files (built-in-kinds.ts lists them). Nothing here changes after start-up; maps are built on first use.
  */
 import { formatGroupVersion, type GroupVersionKind, parseGroupVersion } from '#apimachinery/group-version.ts';
+import { SchemaSet } from '#apimachinery/schema/schema.ts';
 import { type BuiltInKind, builtInKinds } from './built-in-kinds.ts';
 import resourceFacts from './facts/resources.json' with { type: 'json' };
 import schemaFacts from './facts/schema-facts.json' with { type: 'json' };
@@ -17,9 +18,6 @@ export interface ApiGroup {
   versions: string[];
   preferredVersion: string;
 }
-
-/** OpenAPI schemas by name, as facts/schema-facts.json has them. */
-export type SchemaSet = Record<string, Record<string, unknown>>;
 
 export interface Scheme {
   /** Every served resource, in upstream's discovery order. */
@@ -81,14 +79,14 @@ export function createScheme(kinds: readonly BuiltInKind[] = builtInKinds): Sche
   };
 }
 
-const schemas = schemaFacts.schemas as unknown as SchemaSet;
+const schemas = new SchemaSet(schemaFacts);
 let schemaNames: Map<string, string> | undefined;
 
 function schemaName({ group, version, kind }: GroupVersionKind): string | undefined {
   if (!schemaNames) {
     schemaNames = new Map();
-    for (const [name, schema] of Object.entries(schemas))
-      for (const gvk of (schema['groupVersionKind'] as string[] | undefined) ?? []) schemaNames.set(gvk, name);
+    for (const name of schemas.names())
+      for (const gvk of schemas.get(name)?.groupVersionKind ?? []) schemaNames.set(gvk, name);
   }
   return schemaNames.get(keyOf(group, version, kind));
 }

@@ -19,8 +19,8 @@ export const namespace: KindModule = {
   },
 };
 
-/** Lets selectors name a namespace. Done again at creation, when a generated name is known. */
+/** Lets selectors name a namespace; clients cannot change it away. Done again at creation, when a generated name is known. */
 function labelName(object: KubeObject): void {
   const { name } = object.metadata;
-  if (name) ensure(object.metadata, 'labels')['kubernetes.io/metadata.name'] ??= name;
+  if (name) ensure(object.metadata, 'labels')['kubernetes.io/metadata.name'] = name;
 }

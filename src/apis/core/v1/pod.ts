@@ -1,17 +1,42 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KindModule } from '../../built-in-kinds.ts';
+import { each } from '../../set-default.ts';
 import { setPodDefaults } from './pod-defaults.ts';
+import { podRow, podRowConditions } from './pod-table.ts';
+import { validatePodStatus, validatePodUpdate } from './pod-update-validation.ts';
+import { podSpecWarnings, validatePodSpec } from './pod-validation.ts';
+import { qosClassOf } from './qos-class.ts';
 
 export const pod: KindModule = {
   definition: { setDefaults: setPodDefaults },
   strategy: {
     hasGeneration: true,
     prepareForCreate(object) {
-      object.status = { phase: 'Pending' };
+      object.status = { phase: 'Pending', qosClass: qosClassOf(object.spec) };
+      if (each(object.spec.schedulingGates).length > 0) object.status.conditions = [gatedCondition];
     },
+    prepareForStatusUpdate(object, old) {
+      // The class is decided once, at creation.
+      if (old.status?.qosClass) object.status.qosClass = old.status.qosClass;
+    },
+    validate: (object) => validatePodSpec(object.spec ?? {}, 'spec'),
+    validateUpdate: validatePodUpdate,
+    validateStatusUpdate: validatePodStatus,
+    warnings: (object) => podSpecWarnings(object.spec, 'spec'),
     gracePeriodSeconds,
     selectableFields,
+    tableRow: podRow,
+    tableRowConditions: podRowConditions,
   },
+};
+
+const gatedCondition = {
+  type: 'PodScheduled',
+  status: 'False',
+  lastProbeTime: null,
+  lastTransitionTime: null,
+  reason: 'SchedulingGated',
+  message: 'Scheduling is blocked due to non-empty scheduling gates',
 };
 
 /** A pod that no kubelet has, or that is over, needs no time to stop. */
