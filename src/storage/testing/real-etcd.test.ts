@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { kvOfClient } from '../etcd3/client-kv.ts';
+import { type EtcdProcess, isInstalled, startEtcd } from './etcd-process.ts';
+import { eventually, everything, keyOf, map, maps, Recorder, startBackend } from './fixtures.ts';
+import { storageSuite } from './storage-suite.ts';
+
+describe('etcd', { skip: isInstalled('etcd') ? false : 'no etcd on this machine' }, () => {
+  let etcd: EtcdProcess;
+  before(async () => {
+    etcd = await startEtcd(['etcd']);
+  });
+  after(() => etcd.close());
+
+  storageSuite('storage over etcd', async () => startBackend(kvOfClient(etcd.client())));
+
+  test('storage over etcd: kill -9: the watch goes on without a gap', async () => {
+    const backend = startBackend(kvOfClient(etcd.client()));
+    const configMaps = backend.resource(maps);
+    const recorder = new Recorder();
+    await configMaps.watch(everything(), recorder);
+    await configMaps.create(keyOf('a'), map('a'));
+    await eventually(() => recorder.seen.length === 1, 'the first');
+    await etcd.kill();
+    assert.equal((await configMaps.list({ prefix: maps.prefix, revision: 0 })).entries.length, 1);
+    await etcd.restart();
+    await configMaps.create(keyOf('b'), map('b'));
+    await configMaps.guaranteedUpdate(keyOf('a'), () => undefined);
+    await eventually(() => recorder.seen.length === 3, 'the rest');
+    assert.deepEqual(recorder.lines, ['ADDED a', 'ADDED b', 'DELETED a']);
+    await backend.stop();
+  });
+});
