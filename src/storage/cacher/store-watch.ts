@@ -160,7 +160,7 @@ export class StoreWatch {
   check(header: ResponseHeader): void {
     if (header.clusterId === this.#clusterId && header.revision >= this.revision.applied) return;
     if (this.#clusterId === '') return;
-    const error = new KvError('other', 'the store is another one or an older state of it');
+    const error = new KvError('unavailable', 'the store is another one or an older state of it');
     this.#failStream?.(error);
     throw error;
   }

@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { isStatusError } from '#apimachinery/status-error.ts';
+import type { ResourceStorage } from '../storage.ts';
+import { FakeEtcd, type TxnFault } from '../testing/fake-etcd.ts';
+import {
+  codecFor,
+  eventually,
+  everything,
+  keyOf,
+  map,
+  maps,
+  nameOf,
+  Recorder,
+  type RunningBackend,
+  startBackend,
+} from '../testing/fixtures.ts';
+
+let etcd: FakeEtcd;
+let backend: RunningBackend;
+let configMaps: ResourceStorage;
+beforeEach(async () => {
+  etcd = new FakeEtcd();
+  backend = startBackend(etcd);
+  configMaps = backend.resource(maps);
+  await eventually(() => backend.synced(), 'synced');
+});
+afterEach(() => backend.stop());
+
+/** The next transactions fail so, one after the other. */
+function failNext(...faults: TxnFault[]): void {
+  etcd.faults = () => faults.shift();
+}
+
+for (const fault of ['lostBefore', 'lostAfter'] as const) {
+  test(`writer: answer ${fault}: each write is applied once and told as applied`, async () => {
+    failNext(fault);
+    const made = await configMaps.create(keyOf('x'), map('x', { n: '0' }));
+    assert.equal(made?.revision, etcd.revision);
+    failNext(fault, fault);
+    const updated = await configMaps.guaranteedUpdate(keyOf('x'), (o) => {
+      o!.data.n = String(Number(o!.data.n) + 1);
+      return o;
+    });
+    assert.deepEqual([updated?.object().data.n, updated?.revision], ['1', etcd.revision]);
+    failNext(fault);
+    const gone = await configMaps.guaranteedUpdate(keyOf('x'), () => undefined);
+    assert.equal(gone?.revision, etcd.revision);
+    assert.equal(etcd.revision, made!.revision + 2);
+  });
+}
+
+test('writer: create with a lost answer, deleted since: is not created again', async () => {
+  let calls = 0;
+  etcd.faults = () => {
+    if (calls++ > 0) return undefined;
+    setImmediate(() => etcd.delete(keyOf('x')));
+    return 'lostAfter';
+  };
+  const made = await configMaps.create(keyOf('x'), map('x'));
+  assert.equal(made?.revision, etcd.revision - 1);
+  assert.equal(await configMaps.get(keyOf('x')), undefined);
+});
+
+test('writer: update with a lost answer, overwritten since: told as applied, and not repeated', async () => {
+  await configMaps.create(keyOf('x'), map('x', { n: '0' }));
+  let calls = 0;
+  etcd.faults = () => {
+    if (calls++ > 0) return undefined;
+    setImmediate(() => etcd.put(keyOf('x'), JSON.stringify(map('x', { n: 'another' }))));
+    return 'lostAfter';
+  };
+  let changes = 0;
+  const updated = await configMaps.guaranteedUpdate(keyOf('x'), (o) => {
+    changes++;
+    return { ...o!, data: { n: 'mine' } };
+  });
+  assert.deepEqual([changes, updated?.object().data.n, updated?.revision], [1, 'mine', etcd.revision - 1]);
+});
+
+test('writer: create with a lost answer against one that exists: is told so', async () => {
+  etcd.put(keyOf('x'), JSON.stringify(map('x')));
+  failNext('lostAfter');
+  assert.equal(await configMaps.create(keyOf('x'), map('x')), undefined);
+});
+
+test('writer: a TTL: many keys share a lease', async () => {
+  for (let i = 0; i < 5; i++) await configMaps.create(keyOf(`e${i}`), map(`e${i}`), { ttlSeconds: 3600 });
+  assert.equal(etcd.leases.size, 1);
+  assert.equal(etcd.leaseOf(keyOf('e4')), '1');
+});
+
+test('store away: reads from the cache go on, the others fail within their deadline', async () => {
+  await configMaps.create(keyOf('x'), map('x'));
+  await configMaps.list({ prefix: maps.prefix });
+  etcd.goDown();
+  assert.equal((await configMaps.list({ prefix: maps.prefix, revision: 0 })).entries.length, 1);
+  assert.ok(await configMaps.get(keyOf('x'), { revision: 0 }));
+  const isUnavailable = (e: unknown) => isStatusError(e, 'ServiceUnavailable');
+  await assert.rejects(configMaps.get(keyOf('x')), isUnavailable);
+  await assert.rejects(configMaps.list({ prefix: maps.prefix }), isUnavailable);
+  await assert.rejects(configMaps.create(keyOf('y'), map('y')), isUnavailable);
+  await assert.rejects(backend.ping(AbortSignal.timeout(100)), isUnavailable);
+});
+
+test('store silent: a read ends with its own deadline', async () => {
+  let release = () => {};
+  etcd.delayRange = () =>
+    new Promise((resolve) => {
+      release = resolve;
+    });
+  const signal = AbortSignal.timeout(30);
+  await assert.rejects(configMaps.get(keyOf('x'), { signal }), (e) => isStatusError(e, 'Timeout'));
+  release();
+});
+
+test('watch: the connection breaks: it goes on where it was', async () => {
+  const recorder = new Recorder();
+  await configMaps.watch(everything(), recorder);
+  await configMaps.create(keyOf('a'), map('a'));
+  etcd.goDown();
+  const at = etcd.revision;
+  etcd.put(keyOf('b'), JSON.stringify(map('b')));
+  etcd.delete(keyOf('a'));
+  etcd.comeUp();
+  await eventually(() => recorder.seen.length === 3, 'the rest');
+  assert.deepEqual(recorder.lines, ['ADDED a', 'ADDED b', 'DELETED a']);
+  assert.deepEqual(
+    recorder.seen.map((s) => s.revision),
+    [at, at + 1, at + 2],
+  );
+});
+
+test('watch: compacted while away: the difference is told, also of a key made anew', async () => {
+  for (const name of ['keep', 'change', 'gone', 'anew']) await configMaps.create(keyOf(name), map(name));
+  const recorder = new Recorder();
+  await configMaps.watch(everything({ revision: etcd.revision }), recorder);
+  const resumable = etcd.revision;
+  etcd.goDown();
+  etcd.put(keyOf('change'), JSON.stringify(map('change', { v: '2' })));
+  etcd.delete(keyOf('gone'));
+  etcd.delete(keyOf('anew'));
+  etcd.put(keyOf('anew'), JSON.stringify(map('anew')));
+  etcd.put(keyOf('new'), JSON.stringify(map('new')));
+  etcd.compact(etcd.revision);
+  etcd.comeUp();
+  await eventually(() => recorder.seen.length === 5, 'the difference');
+  assert.deepEqual(recorder.lines.toSorted(), [
+    'ADDED anew',
+    'ADDED new',
+    'DELETED anew',
+    'DELETED gone',
+    'MODIFIED change',
+  ]);
+  const revisions = recorder.seen.map((s) => s.revision);
+  assert.deepEqual(
+    revisions,
+    revisions.toSorted((a, b) => a - b),
+  );
+  assert.ok(recorder.lines.indexOf('DELETED anew') < recorder.lines.indexOf('ADDED anew'));
+  await assert.rejects(configMaps.watch(everything({ revision: resumable }), new Recorder()), (e) =>
+    isStatusError(e, 'Expired'),
+  );
+  await configMaps.create(keyOf('after'), map('after'));
+  await eventually(() => recorder.lines.at(-1) === 'ADDED after', 'what comes after');
+});
+
+test('store replaced by another: watches end, and the cache is of the new one', async () => {
+  for (const name of ['a', 'b']) await configMaps.create(keyOf(name), map(name));
+  const recorder = new Recorder();
+  await configMaps.watch(everything(), recorder);
+  await eventually(() => recorder.seen.length === 2, 'the state');
+  etcd.replace('2');
+  etcd.put(keyOf('other'), JSON.stringify(map('other')));
+  await eventually(() => recorder.ended !== undefined, 'the end');
+  assert.ok(isStatusError(recorder.ended?.error, 'Expired'));
+  await eventually(() => backend.synced(), 'synced again');
+  const list = await configMaps.list({ prefix: maps.prefix, revision: 0 });
+  assert.deepEqual([list.entries.map(nameOf), list.revision], [['other'], etcd.revision]);
+});
+
+test('store gone back in time: noticed by a read though the connection stands', async () => {
+  for (const name of ['a', 'b', 'c']) await configMaps.create(keyOf(name), map(name));
+  await configMaps.list({ prefix: maps.prefix });
+  etcd.revision = 2;
+  await assert.rejects(configMaps.list({ prefix: maps.prefix }), (e) => isStatusError(e, 'ServiceUnavailable'));
+  await eventually(() => backend.synced() && configMaps.count() === 1, 'synced again');
+  assert.equal((await configMaps.list({ prefix: maps.prefix, revision: 0 })).revision, 2);
+});
+
+test('consistent read: writes elsewhere in the store: progress is asked for', async () => {
+  const at = etcd.put('/elsewhere/x', 'y');
+  const before = etcd.ranges;
+  assert.equal((await configMaps.list({ prefix: maps.prefix })).revision, at);
+  assert.equal(etcd.ranges, before + 1, 'only the revision was read');
+});
+
+test('consistent read: a store too old to be asked for progress: is read directly', async () => {
+  etcd.serverVersion = '3.4.23';
+  etcd.put(keyOf('x'), JSON.stringify(map('x')));
+  const old = startBackend(etcd);
+  const storage = old.resource(maps);
+  await eventually(() => old.synced(), 'synced');
+  etcd.isWatchHeld = true;
+  etcd.put(keyOf('y'), JSON.stringify(map('y')));
+  assert.deepEqual((await storage.list({ prefix: maps.prefix })).entries.map(nameOf), ['x', 'y']);
+  await old.stop();
+});
+
+test('consistent read: the watch lags: waits for it, and sees the write', async () => {
+  etcd.isWatchHeld = true;
+  etcd.put(keyOf('x'), JSON.stringify(map('x')));
+  const reading = configMaps.get(keyOf('x'));
+  assert.equal(await configMaps.get(keyOf('x'), { revision: 0 }), undefined);
+  setTimeout(() => etcd.releaseWatch(), 30);
+  assert.ok(await reading);
+});
+
+test('consistent read: begun while another asks the store: does not take its answer', async () => {
+  await backend.currentRevision();
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  etcd.delayRange = () => gate;
+  const asked = etcd.ranges;
+  const early = backend.currentRevision();
+  await eventually(() => etcd.ranges === asked + 1, 'the first is under way');
+  await new Promise((resolve) => setImmediate(resolve));
+  const written = etcd.put(keyOf('x'), JSON.stringify(map('x')));
+  const late = [backend.currentRevision(), backend.currentRevision(), backend.currentRevision()];
+  release();
+  assert.equal(await early, written - 1);
+  assert.deepEqual(await Promise.all(late), [written, written, written]);
+  assert.equal(etcd.ranges, asked + 2, 'those that came later share one');
+});
+
+test('resource: registered while events flow: joins without a gap', async () => {
+  const secrets = codecFor('/registry/secrets/');
+  let written = 0;
+  const writing = (async () => {
+    for (; written < 200; written++) {
+      etcd.put(`${secrets.prefix}default/s${written}`, JSON.stringify(map(`s${written}`)));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  await eventually(() => written > 50, 'some');
+  const storage = backend.resource(secrets);
+  const recorder = new Recorder();
+  await storage.watch({ prefix: secrets.prefix }, recorder);
+  await writing;
+  await eventually(() => recorder.seen.length >= 200, 'all');
+  assert.equal(new Set(recorder.lines).size, 200);
+  assert.equal(recorder.seen.length, 200);
+});
+
+test('value that cannot be decoded: is left out, and stops nothing else', async () => {
+  etcd.put(keyOf('bad'), 'k8s\0protobuf');
+  etcd.put(keyOf('good'), JSON.stringify(map('good')));
+  assert.deepEqual((await configMaps.list({ prefix: maps.prefix })).entries.map(nameOf), ['good']);
+});
+
+test('page: its snapshot is compacted: Expired, with a token that goes on', async () => {
+  for (const name of ['a', 'b', 'c']) await configMaps.create(keyOf(name), map(name));
+  const first = await configMaps.list({ prefix: maps.prefix, limit: 1 });
+  await configMaps.create(keyOf('b2'), map('b2'));
+  etcd.compact(etcd.revision);
+  const other = startBackend(etcd);
+  const storage = other.resource(maps);
+  await eventually(() => other.synced(), 'synced');
+  let token = '';
+  await assert.rejects(storage.list({ prefix: maps.prefix, continueToken: first.continueToken }), (e) => {
+    assert.ok(isStatusError(e, 'Expired'));
+    assert.match(e.message, /^The provided continue parameter is too old to display a consistent list result\./);
+    token = (e.status.metadata as { continue: string }).continue;
+    return true;
+  });
+  const rest = await storage.list({ prefix: maps.prefix, continueToken: token });
+  assert.deepEqual(rest.entries.map(nameOf), ['b', 'b2', 'c']);
+  await other.stop();
+});
