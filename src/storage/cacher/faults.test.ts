@@ -182,7 +182,7 @@ test('store replaced by another: watches end, and the cache is of the new one', 
 test('store gone back in time: noticed by a read though the connection stands', async () => {
   for (const name of ['a', 'b', 'c']) await configMaps.create(keyOf(name), map(name));
   await configMaps.list({ prefix: maps.prefix });
-  etcd.revision = 2;
+  etcd.rewind(2);
   await assert.rejects(configMaps.list({ prefix: maps.prefix }), (e) => isStatusError(e, 'ServiceUnavailable'));
   await eventually(() => backend.synced() && configMaps.count() === 1, 'synced again');
   assert.equal((await configMaps.list({ prefix: maps.prefix, revision: 0 })).revision, 2);

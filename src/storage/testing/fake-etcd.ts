@@ -162,6 +162,18 @@ export class FakeEtcd implements EtcdKv {
     this.#log = [];
   }
 
+  /** The store as it was, restored from a copy. */
+  rewind(revision: number): void {
+    this.revision = revision;
+    this.#log = this.#log.filter((e) => e.kv.modRevision <= revision);
+    for (const [key, versions] of this.#keys) {
+      this.#keys.set(
+        key,
+        versions.filter((v) => v.revision <= revision),
+      );
+    }
+  }
+
   leaseOf(key: string): string | undefined {
     return this.#keys.get(key)?.at(-1)?.lease;
   }
