@@ -71,7 +71,8 @@ const defaultClusterIpRange = '10.0.0.0/24';
 
 export type ParsedCommandLine =
   | { action: 'run'; options: ApiServerConfiguration; warnings: string[] }
-  | { action: 'help' | 'version' };
+  | { action: 'help' }
+  | { action: 'version' };
 
 export async function parseCommandLine(argv: readonly string[]): Promise<ParsedCommandLine> {
   const flags = parseFlags(apiServerFlags(), argv);

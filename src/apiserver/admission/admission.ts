@@ -31,3 +31,9 @@ export interface AdmissionPlugin {
   /** Throws StatusError. */
   validate?(attributes: AdmissionAttributes): Promise<void> | void;
 }
+
+/** All plugins in their order, as the registry runs them. */
+export interface AdmissionChain {
+  admit(attributes: AdmissionAttributes): Promise<void> | void;
+  validate(attributes: AdmissionAttributes): Promise<void> | void;
+}

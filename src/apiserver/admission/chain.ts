@@ -3,13 +3,7 @@
  * --enable-admission-plugins, always in upstream's order (facts/admission.json).
  */
 import facts from '#apis/facts/admission.json' with { type: 'json' };
-import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
-
-/** What the registry calls: all that mutates, then, after the object was validated, all that may refuse. */
-export interface AdmissionChain {
-  admit(attributes: AdmissionAttributes): Promise<void>;
-  validate(attributes: AdmissionAttributes): Promise<void>;
-}
+import type { AdmissionChain, AdmissionPlugin } from './admission.ts';
 
 /** Names in upstream's order; those we have no plugin for are left out by who builds them. */
 export function enabledPlugins(enabled: readonly string[], disabled: readonly string[]): string[] {

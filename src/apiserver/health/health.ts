@@ -5,7 +5,7 @@
  */
 import facts from '#apis/facts/resources.json' with { type: 'json' };
 import type { Logger } from '#base/log.ts';
-import type { ApiResponse } from '../request.ts';
+import type { ApiResponse, Handler } from '../request.ts';
 
 /** Resolves, or throws why it does not hold. */
 export type HealthCheck = (signal: AbortSignal) => Promise<void> | void;
@@ -18,12 +18,17 @@ export interface Health {
   handle(path: string, query: URLSearchParams): Promise<ApiResponse | undefined>;
   /** `/livez`, `/livez/ping`, …: for the list of paths at `/`. */
   paths(): string[];
+  /** Health alone, for a port of its own. */
+  handler: Handler;
 }
 
-/** `checks` by upstream's names; a name without one holds as long as the process answers. */
-export function createHealth(checks: ReadonlyMap<string, HealthCheck>, log: Logger, timeoutMs: number): Health {
-  const run = async (endpoint: string, name: string): Promise<boolean> => {
-    const check = checks.get(name);
+/**
+ * `readiness` by upstream's names; a name without a check holds as long as the process answers. Liveness has none: a
+ * process that answers is alive, and killing it would not bring the store back.
+ */
+export function createHealth(readiness: ReadonlyMap<string, HealthCheck>, log: Logger, timeoutMs: number): Health {
+  const run = async (endpoint: HealthEndpoint, name: string): Promise<boolean> => {
+    const check = endpoint === 'livez' ? undefined : readiness.get(name);
     if (!check) return true;
     try {
       const result = check(AbortSignal.timeout(timeoutMs));
@@ -58,16 +63,18 @@ export function createHealth(checks: ReadonlyMap<string, HealthCheck>, log: Logg
     return text(isHealthy ? 200 : 500, body);
   };
 
+  const handle: Health['handle'] = async (path, query) => {
+    const [endpoint, ...rest] = path.slice(1).split('/') as [HealthEndpoint, ...string[]];
+    if (!healthEndpoints.includes(endpoint)) return undefined;
+    const name = rest.join('/');
+    if (name === '') return all(endpoint, query);
+    if (!facts.healthChecks[endpoint].includes(name)) return undefined;
+    if (await run(endpoint, name)) return { status: 200, headers: { 'content-type': plain }, body: 'ok' };
+    return text(500, `internal server error: ${name} failed: reason withheld\n`);
+  };
   return {
-    async handle(path, query) {
-      const [endpoint, ...rest] = path.slice(1).split('/') as [HealthEndpoint, ...string[]];
-      if (!healthEndpoints.includes(endpoint)) return undefined;
-      const name = rest.join('/');
-      if (name === '') return all(endpoint, query);
-      if (!facts.healthChecks[endpoint].includes(name)) return undefined;
-      if (await run(endpoint, name)) return { status: 200, headers: { 'content-type': plain }, body: 'ok' };
-      return text(500, `internal server error: ${name} failed: reason withheld\n`);
-    },
+    handle,
+    handler: async ({ url }) => (await handle(url.pathname, url.searchParams)) ?? text(404, '404 page not found\n'),
     paths: () => healthEndpoints.flatMap((e) => [`/${e}`, ...facts.healthChecks[e].map((name) => `/${e}/${name}`)]),
   };
 }

@@ -1,0 +1,83 @@
+/** `evenkeel apiserver` (kube-apiserver): an API server in front of any etcd. */
+import { readFileSync } from 'node:fs';
+import { kubernetesVersion } from '#apiserver/discovery/version.ts';
+import { apiServerFlags } from '#apiserver/flags.ts';
+import { type ApiServerConfiguration, parseCommandLine } from '#apiserver/options.ts';
+import { OperatorError } from '#base/errors.ts';
+import { formatFlags } from '#base/flags.ts';
+import { createLogger } from '#base/log.ts';
+import { realClock } from '#os/real-clock.ts';
+import { runProcess } from './process.ts';
+
+export function main(argv: string[], name: string): Promise<never> {
+  return runProcess(name, async (signal) => {
+    const parsed = await parseCommandLine(argv);
+    if (parsed.action === 'help') return void process.stdout.write(usage(name));
+    if (parsed.action === 'version') return void process.stdout.write(`Kubernetes ${kubernetesVersion}\n`);
+    await serve(parsed.options, parsed.warnings, signal);
+  });
+}
+
+async function serve(options: ApiServerConfiguration, warnings: string[], signal: AbortSignal): Promise<void> {
+  const log = createLogger('apiserver', options.isVerbose ? 'debug' : 'info');
+  for (const warning of warnings) log.warn({}, warning);
+  const [{ createEtcdClient }, { kvOfClient }, { createStorageBackend }, { startApiServer }] = await Promise.all([
+    import('#etcd/client.ts'),
+    import('#storage/etcd3/client-kv.ts'),
+    import('#storage/cacher/backend.ts'),
+    import('#apiserver/apiserver.ts'),
+  ]);
+  const { servers, caFile, certFile, keyFile, prefix } = options.etcd;
+  const isTls = servers.some((s) => s.startsWith('https:'));
+  const client = createEtcdClient({
+    endpoints: servers,
+    ...(isTls ? { tls: etcdTls(caFile, certFile, keyFile) } : {}),
+    clock: realClock,
+    log,
+  });
+  const random = Math.random;
+  const backend = createStorageBackend({
+    client: kvOfClient(client),
+    clock: realClock,
+    log,
+    random,
+    prefix: `${prefix.replace(/\/+$/, '')}/`,
+    defaultWatchCacheSize: options.watchCache.defaultSize,
+  });
+  const running = await startApiServer(options, { backend, clock: realClock, random, log });
+  log.info({ addresses: running.server.addresses() }, 'serving');
+  await running.run(signal);
+  client.close();
+}
+
+function etcdTls(caFile: string, certFile: string, keyFile: string): { ca: Buffer; cert?: Buffer; key?: Buffer } {
+  if (caFile === '') throw new OperatorError('--etcd-cafile is missing: give the authority of the https etcd servers');
+  const read = (flag: string, path: string) => {
+    try {
+      return readFileSync(path);
+    } catch (cause) {
+      throw new OperatorError(`cannot read ${path} (${(cause as NodeJS.ErrnoException).code}): check --${flag}`, {
+        cause,
+      });
+    }
+  };
+  return {
+    ca: read('etcd-cafile', caFile),
+    ...(certFile === '' ? {} : { cert: read('etcd-certfile', certFile), key: read('etcd-keyfile', keyFile) }),
+  };
+}
+
+function usage(name: string): string {
+  return `The API server: serves the Kubernetes API in front of an etcd cluster. Any number of them may run at once.
+
+Usage:
+  ${name} --etcd-servers URL[,URL…] [flags]
+
+Examples:
+  ${name} --etcd-servers http://127.0.0.1:2379 --cert-dir /tmp/certs --token-auth-file tokens.csv --authorization-mode Node,RBAC
+  ${name} --etcd-servers https://10.0.0.1:2379,https://10.0.0.2:2379 --etcd-cafile ca.crt --etcd-certfile etcd.crt --etcd-keyfile etcd.key
+
+All flags of kube-apiserver are accepted; these have an effect:
+${formatFlags(apiServerFlags())}
+`;
+}

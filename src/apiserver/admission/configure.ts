@@ -1,0 +1,69 @@
+/** The admission plugins the command line asks for, wired to what they read. */
+import type { Clock } from '#base/clock.ts';
+import { rbacEscalation } from '../authorization/escalation.ts';
+import type { RuleResolver } from '../authorization/rbac.ts';
+import type { ApiServerConfiguration } from '../options.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Authorizer } from '../request.ts';
+import type { AdmissionPlugin } from './admission.ts';
+import { enabledPlugins } from './chain.ts';
+import { defaultIngressClass, defaultStorageClass } from './plugins/default-class.ts';
+import { defaultTolerationSeconds } from './plugins/default-toleration-seconds.ts';
+import { namespaceLifecycle } from './plugins/namespace-lifecycle.ts';
+import { nodeRestriction } from './plugins/node-restriction.ts';
+import { priority } from './plugins/priority.ts';
+import { serviceAccount } from './plugins/service-account.ts';
+import { storageObjectInUseProtection } from './plugins/storage-object-in-use-protection.ts';
+import { taintNodesByCondition } from './plugins/taint-nodes-by-condition.ts';
+
+export interface AdmissionDependencies {
+  registry: Registry;
+  authorizer: Authorizer;
+  /** Undefined: no RBAC, no checks of it. */
+  rules: RuleResolver | undefined;
+  clock: Clock;
+  random: () => number;
+}
+
+/** In upstream's order. A plugin upstream has and we have not is silently left out. */
+export function configureAdmission(
+  options: ApiServerConfiguration,
+  dependencies: AdmissionDependencies,
+): AdmissionPlugin[] {
+  const { registry, rules, authorizer, random } = dependencies;
+  const live = async (resource: string, namespace: string, name: string) => {
+    const target = registry.resource('', resource);
+    const entry = await target?.storage.get(target.key(namespace, name));
+    return entry?.object();
+  };
+  const list = (group: string, resource: string) => registry.lister(group, resource);
+  const make: Record<string, () => AdmissionPlugin> = {
+    NamespaceLifecycle: () =>
+      namespaceLifecycle(
+        (name) => list('', 'namespaces').get('', name),
+        (name) => live('namespaces', '', name),
+      ),
+    ServiceAccount: () =>
+      serviceAccount(
+        (namespace, name) =>
+          list('', 'serviceaccounts').get(namespace, name) ?? live('serviceaccounts', namespace, name),
+        random,
+      ),
+    NodeRestriction: () => nodeRestriction,
+    TaintNodesByCondition: () => taintNodesByCondition,
+    Priority: () =>
+      priority({
+        get: (name) => list('scheduling.k8s.io', 'priorityclasses').get('', name),
+        list: () => list('scheduling.k8s.io', 'priorityclasses').list(),
+      }),
+    DefaultTolerationSeconds: () =>
+      defaultTolerationSeconds(options.admission.notReadySeconds, options.admission.unreachableSeconds),
+    DefaultStorageClass: () => defaultStorageClass(() => list('storage.k8s.io', 'storageclasses').list()),
+    StorageObjectInUseProtection: () => storageObjectInUseProtection,
+    DefaultIngressClass: () => defaultIngressClass(() => list('networking.k8s.io', 'ingressclasses').list()),
+  };
+  const plugins = enabledPlugins(options.admission.enabled, options.admission.disabled).flatMap(
+    (name) => make[name]?.() ?? [],
+  );
+  return rules ? [...plugins, rbacEscalation(rules, authorizer)] : plugins;
+}

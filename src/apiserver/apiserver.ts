@@ -1,0 +1,224 @@
+/**
+ * An API server as a whole: what it is made of, in the order it is put together, how it starts, and how it ends. It
+ * keeps nothing that the store does not have; the worst outcome of its loss is that clients go to another one.
+ */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { createScheme } from '#apis/scheme.ts';
+import { type Clock, sleep } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
+import type { StorageBackend } from '#storage/storage.ts';
+import type { AdmissionChain } from './admission/admission.ts';
+import { createAdmissionChain } from './admission/chain.ts';
+import { configureAdmission } from './admission/configure.ts';
+import { configureAuthentication, coreObjectGetter } from './authentication/configure.ts';
+import { unionAuthorizer } from './authorization/authorizer.ts';
+import { configureAuthorization } from './authorization/configure.ts';
+import { createEndpointReconciler } from './bootstrap/endpoint-reconciler.ts';
+import { createIdentityLease } from './bootstrap/identity-lease.ts';
+import { createPostStartHooks } from './bootstrap/post-start-hooks.ts';
+import { createDiscovery } from './discovery/discovery.ts';
+import { createRootPaths } from './discovery/root-paths.ts';
+import { createHealth, type HealthCheck } from './health/health.ts';
+import { createMetricsHandler } from './health/metrics-handler.ts';
+import { createRequestMetrics } from './metrics.ts';
+import { createOpenApi } from './openapi/openapi.ts';
+import type { ApiServerConfiguration } from './options.ts';
+import { createRegistry } from './registry/create-registry.ts';
+import type { Registry } from './registry/registry.ts';
+import { createReviews } from './reviews/reviews.ts';
+import { type ApiServer, createApiServer } from './server.ts';
+import { parseCidr } from './services/ip-range.ts';
+import { createServiceAllocation } from './services/service-allocation.ts';
+import { advertiseAddressOf, certificateNames } from './serving/addresses.ts';
+import { readFileOf, servingCertificate } from './serving/server-files.ts';
+import { createOidcDiscovery } from './tokens/oidc-discovery.ts';
+
+export interface ApiServerDependencies {
+  backend: StorageBackend;
+  clock: Clock;
+  random: () => number;
+  log: Logger;
+}
+
+export interface RunningApiServer {
+  readonly server: ApiServer;
+  readonly registry: Registry;
+  /** Works until the signal aborts, then stops in order: see `shutDown`. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Listens when it returns; throws OperatorError for what the command line's author can mend. */
+export async function startApiServer(
+  options: ApiServerConfiguration,
+  dependencies: ApiServerDependencies,
+): Promise<RunningApiServer> {
+  const { backend, clock, random, log } = dependencies;
+  const clusterIpRange = parseCidr(options.services.clusterIpRange)!;
+  const advertiseAddress = advertiseAddressOf(options);
+  const advertise = `${advertiseAddress}:${options.securePort}`;
+  const tls = servingCertificate(
+    options,
+    certificateNames(advertiseAddress, options.bindAddress, clusterIpRange),
+    clock.now(),
+  );
+  const clientCa = options.clientCaFile === '' ? undefined : readFileOf('client-ca-file', options.clientCaFile);
+
+  const scheme = createScheme();
+  const admission: { chain: AdmissionChain } = { chain: createAdmissionChain([]) };
+  const registry = createRegistry({
+    scheme,
+    backend,
+    admission: { admit: (a) => admission.chain.admit(a), validate: (a) => admission.chain.validate(a) },
+    clock,
+    random,
+    eventTtlSeconds: options.eventTtlMs / 1000,
+  });
+  const getCoreObject = coreObjectGetter(registry);
+  const authentication = configureAuthentication(options, getCoreObject, clock);
+  const { authorizers, rules } = configureAuthorization(options.authorizationModes, registry);
+  const authorizer = unionAuthorizer(authorizers);
+  const services = createServiceAllocation(registry, clusterIpRange, options.services.nodePortRange, {
+    clock,
+    random,
+    log,
+  });
+  admission.chain = createAdmissionChain([
+    ...configureAdmission(options, { registry, authorizer, rules, clock, random }),
+    services.plugin,
+  ]);
+
+  const endpoints = createEndpointReconciler(registry, advertiseAddress, options.securePort, clock, log);
+  const identity = createIdentityLease(registry, hostname(), advertise, clock, log);
+  const keepsEndpoints = options.endpointReconciler === 'lease';
+  const hooks = createPostStartHooks({
+    registry,
+    parameters: {
+      clusterIpRange,
+      clusterIpRangeText: options.services.clusterIpRange,
+      securePort: options.securePort,
+      now: clock.now(),
+      authenticationConfig: authenticationConfig(options, clientCa),
+    },
+    joinEndpoints: () => (keepsEndpoints ? endpoints.join() : Promise.resolve()),
+    acquireIdentity: identity.acquire,
+    clock,
+    log,
+  });
+
+  let isShuttingDown = false;
+  const checks = new Map<string, HealthCheck>([
+    ...hooks.checks,
+    ['etcd', (signal) => backend.ping(signal)],
+    ['etcd-readiness', (signal) => backend.ping(signal)],
+    ['informer-sync', () => assertTrue(backend.synced(), 'caches are not filled yet')],
+    ['poststarthook/storage-readiness', () => assertTrue(backend.synced(), 'caches are not filled yet')],
+    ['shutdown', () => assertTrue(!isShuttingDown, 'the process is shutting down')],
+  ]);
+  const health = createHealth(checks, log, options.health.timeoutMs);
+  const metrics = createRequestMetrics();
+  const discoverySource = { resources: () => scheme.resources(), revision: () => 1 };
+  const externalAddress =
+    options.externalHostname === '' ? advertise : `${options.externalHostname}:${options.securePort}`;
+  const serviceAccounts = options.serviceAccounts;
+
+  const server = createApiServer({
+    registry,
+    authenticators: [authentication.authenticator],
+    authorizers,
+    nonResourceHandlers: [
+      (request) => health.handle(request.url.pathname, request.url.searchParams),
+      createDiscovery(discoverySource, externalAddress),
+      createOpenApi(scheme, new Date(clock.now()).toUTCString()),
+      createRootPaths(discoverySource, health.paths),
+      createMetricsHandler(metrics),
+      createOidcDiscovery({
+        issuer: serviceAccounts.issuers[0]!,
+        jwksUri: serviceAccounts.jwksUri || `https://${externalAddress}/openid/v1/jwks`,
+        keys: authentication.keys,
+      }),
+    ],
+    extensionEndpoints: createReviews({
+      authentication,
+      serviceAccounts,
+      authorizer,
+      rules,
+      getCoreObject,
+      clock,
+      randomUuid: randomUUID,
+    }),
+    listeners: [
+      {
+        host: options.bindAddress || '0.0.0.0',
+        port: options.securePort,
+        tls: { ...tls, ...(clientCa ? { clientCa } : {}) },
+      },
+      ...(options.health.port === 0
+        ? []
+        : [{ host: options.health.address, port: options.health.port, handler: health.handler }]),
+    ],
+    limits: options.limits,
+    metrics,
+    clock,
+    random,
+    log,
+  });
+  await server.start();
+
+  const shutDown = async (stopStorage: () => void, background: Promise<unknown>): Promise<void> => {
+    isShuttingDown = true;
+    log.info({}, 'shutting down: not ready any more');
+    await sleep(clock, options.shutdownDelayMs);
+    if (keepsEndpoints)
+      await endpoints
+        .leave()
+        .catch((error) => log.warn({ error: String(error) }, 'the endpoint could not be withdrawn'));
+    await server.stop(options.limits.requestTimeoutMs);
+    stopStorage();
+    await background;
+  };
+  return {
+    server,
+    registry,
+    async run(signal) {
+      const storage = new AbortController();
+      const background = Promise.all([
+        backend.run(storage.signal),
+        hooks.run(signal),
+        keepsEndpoints ? endpoints.run(signal) : undefined,
+        identity.run(signal),
+        services.run(signal),
+      ]);
+      const failed = background.then(() => undefined);
+      await Promise.race([failed, aborted(signal)]);
+      await shutDown(() => storage.abort(), background);
+    },
+  };
+}
+
+function assertTrue(condition: boolean, why: string): void {
+  if (!condition) throw new Error(why);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** What aggregated servers need to trust the requests this one passes on. */
+function authenticationConfig(options: ApiServerConfiguration, clientCa: string | undefined): Record<string, string> {
+  const { requestHeader: header } = options;
+  const data: Record<string, string> = {};
+  if (clientCa) data['client-ca-file'] = clientCa;
+  if (header.clientCaFile !== '') {
+    data['requestheader-client-ca-file'] = readFileOf('requestheader-client-ca-file', header.clientCaFile);
+    data['requestheader-allowed-names'] = JSON.stringify(header.allowedNames);
+    data['requestheader-extra-headers-prefix'] = JSON.stringify(header.extraHeadersPrefix);
+    data['requestheader-group-headers'] = JSON.stringify(header.groupHeaders);
+    data['requestheader-username-headers'] = JSON.stringify(header.usernameHeaders);
+    if (header.uidHeaders.length > 0) data['requestheader-uid-headers'] = JSON.stringify(header.uidHeaders);
+  }
+  return data;
+}
