@@ -53,7 +53,7 @@ class JsonScanner {
     const keys = new Set<string>();
     this.#at++;
     this.#space();
-    if (this.#text[this.#at] === '}') return this.#skip();
+    if (this.#take('}')) return;
     for (;;) {
       this.#space();
       if (this.#text[this.#at] !== '"') this.#fail('looking for beginning of object key string');
@@ -62,26 +62,23 @@ class JsonScanner {
       if (keys.has(key)) this.duplicateFields.add(keyPath);
       keys.add(key);
       this.#space();
-      if (this.#text[this.#at] !== ':') this.#fail('after object key');
-      this.#at++;
+      if (!this.#take(':')) this.#fail('after object key');
       this.#value(keyPath);
       this.#space();
-      if (this.#text[this.#at] === '}') return this.#skip();
-      if (this.#text[this.#at] !== ',') this.#fail('after object key:value pair');
-      this.#at++;
+      if (this.#take('}')) return;
+      if (!this.#take(',')) this.#fail('after object key:value pair');
     }
   }
 
   #array(path: string): void {
     this.#at++;
     this.#space();
-    if (this.#text[this.#at] === ']') return this.#skip();
+    if (this.#take(']')) return;
     for (let i = 0; ; i++) {
       this.#value(`${path}[${i}]`);
       this.#space();
-      if (this.#text[this.#at] === ']') return this.#skip();
-      if (this.#text[this.#at] !== ',') this.#fail('after array element');
-      this.#at++;
+      if (this.#take(']')) return;
+      if (!this.#take(',')) this.#fail('after array element');
     }
   }
 
@@ -115,16 +112,11 @@ class JsonScanner {
 
   #number(path: string): void {
     const start = this.#at;
-    if (this.#text[this.#at] === '-') this.#at++;
-    if (this.#text[this.#at] === '0') this.#at++;
-    else this.#digits('in numeric literal');
-    if (this.#text[this.#at] === '.') {
-      this.#at++;
-      this.#digits('after decimal point in numeric literal');
-    }
-    if (this.#text[this.#at] === 'e' || this.#text[this.#at] === 'E') {
-      this.#at++;
-      if (this.#text[this.#at] === '-' || this.#text[this.#at] === '+') this.#at++;
+    this.#take('-');
+    if (!this.#take('0')) this.#digits('in numeric literal');
+    if (this.#take('.')) this.#digits('after decimal point in numeric literal');
+    if (this.#take('e') || this.#take('E')) {
+      if (!this.#take('-')) this.#take('+');
       this.#digits('in exponent of numeric literal');
     }
     const literal = this.#text.slice(start, this.#at);
@@ -140,8 +132,10 @@ class JsonScanner {
     while (this.#at < this.#text.length && ' \t\r\n'.includes(this.#text[this.#at]!)) this.#at++;
   }
 
-  #skip(): void {
+  #take(char: string): boolean {
+    if (this.#text[this.#at] !== char) return false;
     this.#at++;
+    return true;
   }
 
   #fail(where: string): never {

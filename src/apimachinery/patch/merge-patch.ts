@@ -23,16 +23,7 @@ function merge(target: JsonObject, patch: JsonObject): JsonObject {
       continue;
     }
     const current = getOwn(target, key);
-    if (isJsonObject(current) && isJsonObject(value)) merge(current, value);
-    else if (isJsonObject(current) || current === undefined || current === null)
-      setOwn(target, key, withoutNulls(value));
-    else setOwn(target, key, isJsonObject(value) ? withoutNulls(value) : cloneJson(value));
+    setOwn(target, key, isJsonObject(value) ? merge(isJsonObject(current) ? current : {}, value) : cloneJson(value));
   }
   return target;
-}
-
-/** What is new has nothing to delete. Upstream drops nulls from new lists too. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.filter((v) => v !== null).map(withoutNulls);
-  return isJsonObject(value) ? merge({}, value) : value;
 }
