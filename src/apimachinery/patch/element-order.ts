@@ -3,7 +3,7 @@
  * had; the two are interleaved so that neighbours stay neighbours where both orders allow it. What is new, and so has
  * no place in the old list, comes as early as it can: patch [w] onto [x, y] gives [w, x, y].
  */
-import type { JsonObject } from '../json/json-value.ts';
+import type { JsonObject } from '../json-value.ts';
 
 /** `mergeKey` '' is for lists of scalars. */
 export function mergedOrder<T>(

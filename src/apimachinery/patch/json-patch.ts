@@ -4,7 +4,7 @@
  * look alike to the client.
  */
 import { deepEqual } from '../deep-equal.ts';
-import { cloneJson, getOwn, isJsonObject, type JsonObject, setOwn } from '../json/json-value.ts';
+import { cloneJson, getOwn, isJsonObject, type JsonObject, setOwn } from '../json-value.ts';
 import { apiErrors, StatusError } from '../status-error.ts';
 
 export const operationsMax = 10_000;

@@ -1,5 +1,5 @@
 /** JSON merge patch (RFC 7386): objects merge, null deletes, everything else replaces. */
-import { cloneJson, getOwn, isJsonObject, type JsonObject, setOwn } from '../json/json-value.ts';
+import { cloneJson, getOwn, isJsonObject, type JsonObject, setOwn } from '../json-value.ts';
 import { apiErrors } from '../status-error.ts';
 
 /** Neither argument is changed; the result shares nothing with them. Throws StatusError for a patch that is no object. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { JsonObject } from '../json/json-value.ts';
+import type { JsonObject } from '../json-value.ts';
 import { isStatusError } from '../status-error.ts';
 import { schemaNames, schemas } from '../testing/fixtures.ts';
 import { applyStrategicMergePatch } from './strategic-merge.ts';

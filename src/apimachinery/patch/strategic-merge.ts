@@ -5,7 +5,7 @@
  */
 import { deepEqual } from '../deep-equal.ts';
 import { formatGoValue } from '../go-format.ts';
-import { cloneJson, getOwn, isJsonObject, type JsonObject, setOwn } from '../json/json-value.ts';
+import { cloneJson, getOwn, isJsonObject, type JsonObject, setOwn } from '../json-value.ts';
 import { goNameOf, type SchemaField, type SchemaSet, type SchemaType, specialSchemas } from '../schema/schema.ts';
 import { apiErrors, StatusError } from '../status-error.ts';
 import { mergedOrder } from './element-order.ts';

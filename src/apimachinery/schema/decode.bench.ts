@@ -1,6 +1,7 @@
 /** What decoding costs beside parsing: `node src/apimachinery/schema/decode.bench.ts`. Ratios count, not times. */
-import { cloneJson } from '../json/json-value.ts';
+
 import { parseJson } from '../json/parse-json.ts';
+import { cloneJson } from '../json-value.ts';
 import { schemaNames, schemas, typicalDeployment } from '../testing/fixtures.ts';
 import { decodeObject } from './decode.ts';
 

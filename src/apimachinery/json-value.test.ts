@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { deepEqual, semanticDeepEqual } from '../deep-equal.ts';
+import { deepEqual, semanticDeepEqual } from './deep-equal.ts';
 import { cloneJson } from './json-value.ts';
 
 test('json value: clone: equal, and shares nothing', () => {
