@@ -32,8 +32,8 @@ export interface UserInfo {
 
 export interface ApiRequest {
   readonly method: string;
-  readonly url: URL;
-  /** Lower-case names, as Node gives them; pseudo-headers left out. */
+  readonly url: RequestUrl;
+  /** Lower-case names, as Node gives them; HTTP/2's pseudo-headers are among them. */
   readonly headers: IncomingHttpHeaders;
   readonly remoteAddress: string;
   /** PEM/DER facts of a verified client certificate, if one was shown. */
@@ -50,6 +50,15 @@ export interface ApiRequest {
   resource: ResourceInfo | undefined;
   /** Texts for Warning headers, added by anyone on the way. */
   warnings: string[];
+}
+
+/** What of a URL a handler needs: a URL's own names, but the query is parsed only when it is asked for. */
+export interface RequestUrl {
+  /** Percent-encoded, as sent. */
+  readonly pathname: string;
+  /** With the `?`, or ''. */
+  readonly search: string;
+  readonly searchParams: URLSearchParams;
 }
 
 export interface PeerCertificate {
@@ -76,8 +85,13 @@ export interface ResponseSink {
   readonly bufferedBytes: number;
 }
 
-/** A filter does its part and calls `next`, answers by itself, or throws a StatusError. */
-export type Filter = (request: ApiRequest, next: () => Promise<ApiResponse>) => Promise<ApiResponse>;
+export type Handler = (request: ApiRequest) => Promise<ApiResponse>;
+
+/** A filter does its part and calls `next(request)`, answers by itself, or throws a StatusError. */
+export type Filter = (request: ApiRequest, next: Handler) => Promise<ApiResponse>;
+
+/** Serves paths that are no resources (discovery, health, openapi, metrics); undefined: not mine. */
+export type NonResourceHandler = (request: ApiRequest) => Promise<ApiResponse | undefined>;
 
 /** `undefined`: no credentials of this kind. Throws StatusError Unauthorized for bad ones. */
 export interface Authenticator {

@@ -5,7 +5,8 @@
  */
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceInfo, Strategy } from '#apis/kind.ts';
-import type { Preconditions, ResourceStorage, StorageBackend, StoredObject } from '#storage/storage.ts';
+import type { Scheme } from '#apis/scheme.ts';
+import type { Preconditions, ResourceCodec, ResourceStorage, StorageBackend, StoredObject } from '#storage/storage.ts';
 import type { UserInfo } from '../request.ts';
 
 /** On whose behalf, and how. Internal callers use `systemContext`. */
@@ -28,6 +29,7 @@ export interface DeleteOptions {
 export interface ResourceRegistry {
   readonly info: ResourceInfo;
   readonly strategy: Strategy;
+  readonly codec: ResourceCodec;
   readonly storage: ResourceStorage;
   key(namespace: string, name: string): string;
   /** `object` is decoded, defaulted and in the storage version; its namespace already agrees with the URL. */
@@ -42,6 +44,7 @@ export interface ResourceRegistry {
     name: string,
     subresource: string,
     change: (current: KubeObject | undefined) => Promise<KubeObject> | KubeObject,
+    options?: UpdateOptions,
   ): Promise<{ entry: StoredObject; created: boolean }>;
   /** `deleted` false: it goes on living until its grace period or finalizers end. */
   delete(
@@ -52,7 +55,13 @@ export interface ResourceRegistry {
   ): Promise<{ entry: StoredObject; deleted: boolean }>;
 }
 
+export interface UpdateOptions {
+  /** A name that does not exist is created, whatever the strategy says (server-side apply). */
+  allowCreate?: boolean;
+}
+
 export interface Registry {
+  readonly scheme: Scheme;
   readonly backend: StorageBackend;
   /** Undefined: not served. */
   resource(group: string, resource: string): ResourceRegistry | undefined;
@@ -60,6 +69,14 @@ export interface Registry {
   /** A live, parsed copy of a resource, fed by its watch cache; made on first use and shared. */
   lister<T extends KubeObject = KubeObject>(group: string, resource: string): Lister<T>;
 }
+
+/** How the server itself writes, past authorization: bootstrap, allocation. */
+export const systemContext: WriteContext = {
+  user: { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] },
+  dryRun: false,
+  fieldManager: 'kube-apiserver',
+  addWarning() {},
+};
 
 export interface Lister<T extends KubeObject = KubeObject> {
   get(namespace: string, name: string): T | undefined;

@@ -1,0 +1,137 @@
+/** Objects as answers. The common case is bytes that are sent as they are kept; everything else parses and converts. */
+
+import { formatGroupVersion } from '#apimachinery/group-version.ts';
+import type { KubeObject, ListMeta } from '#apimachinery/object.ts';
+import { toPartialObjectMetadata } from '#apimachinery/partial-metadata.ts';
+import type { StoredObject } from '#storage/storage.ts';
+import type { ServedResource } from '../endpoints/served-resource.ts';
+import type { ApiRequest, ApiResponse } from '../request.ts';
+import { isPretty, type Representation } from './accept.ts';
+import { tableOf } from './table.ts';
+
+const newline = Buffer.from('\n');
+const openItem = Buffer.from('{');
+const nextItem = Buffer.from(',{');
+const comma = Buffer.from(',');
+const endOfList = Buffer.from(']}\n');
+
+/** One stored object. */
+export async function entryResponse(
+  request: ApiRequest,
+  served: ServedResource,
+  entry: StoredObject,
+  representation: Representation,
+  status = 200,
+): Promise<ApiResponse> {
+  if (representation.as === '' && representation.format === 'json' && served.isStored && !isPretty(request)) {
+    return { status, headers: { 'content-type': 'application/json' }, body: [entry.bytes, newline] };
+  }
+  const object = served.toServed(entry.object());
+  return valueResponse(request, transformed(request, served, object, representation), representation, status);
+}
+
+/** A whole list, or a page of one. */
+export async function listResponse(
+  request: ApiRequest,
+  served: ServedResource,
+  entries: readonly StoredObject[],
+  metadata: ListMeta,
+  representation: Representation,
+): Promise<ApiResponse> {
+  const asIs = representation.as === '' && representation.format === 'json' && served.isStored && !isPretty(request);
+  if (asIs) {
+    return {
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      body: listParts(served, entries, metadata),
+    };
+  }
+  const items = entries.map((entry) => served.toServed(entry.object()));
+  if (representation.as === 'Table') {
+    return valueResponse(request, tableOf(request, served, items, metadata, true), representation, 200);
+  }
+  if (representation.as !== '') {
+    const list = {
+      kind: 'PartialObjectMetadataList',
+      apiVersion: 'meta.k8s.io/v1',
+      metadata,
+      items: items.map((item) => toPartialObjectMetadata(item)),
+    };
+    return valueResponse(request, list, representation, 200);
+  }
+  const { kind, apiVersion } = listTypeOf(served);
+  const bare = items.map(({ kind: _kind, apiVersion: _apiVersion, ...rest }) => rest);
+  return valueResponse(request, { kind, apiVersion, metadata, items: bare }, representation, 200);
+}
+
+export function listTypeOf(served: ServedResource): { kind: string; apiVersion: string } {
+  return { kind: `${served.info.kind}List`, apiVersion: formatGroupVersion(served.info) };
+}
+
+/** Upstream's typed lists leave kind and apiVersion out of their items: the constant head of each entry is skipped. */
+function listParts(served: ServedResource, entries: readonly StoredObject[], metadata: ListMeta): Buffer[] {
+  const { kind, apiVersion } = listTypeOf(served);
+  const parts: Buffer[] = [Buffer.from(`${JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1)},"items":[`)];
+  const head = served.entryHead;
+  for (let i = 0; i < entries.length; i++) {
+    const bytes = entries[i]!.bytes;
+    if (startsWith(bytes, head)) {
+      parts.push(i === 0 ? openItem : nextItem, bytes.subarray(head.length));
+    } else {
+      // Not written by a codec of ours; correct all the same.
+      const { kind: _kind, apiVersion: _apiVersion, ...rest } = entries[i]!.object();
+      if (i > 0) parts.push(comma);
+      parts.push(Buffer.from(JSON.stringify(rest)));
+    }
+  }
+  parts.push(endOfList);
+  return parts;
+}
+
+function startsWith(bytes: Buffer, head: Buffer): boolean {
+  return bytes.length > head.length && bytes.compare(head, 0, head.length, 0, head.length) === 0;
+}
+
+function transformed(
+  request: ApiRequest,
+  served: ServedResource,
+  object: KubeObject,
+  representation: Representation,
+): unknown {
+  switch (representation.as) {
+    case 'Table':
+      return tableOf(request, served, [object], { resourceVersion: object.metadata.resourceVersion! }, true);
+    case 'PartialObjectMetadata':
+    case 'PartialObjectMetadataList':
+      return toPartialObjectMetadata(object);
+    default:
+      return object;
+  }
+}
+
+/** Anything that is not stored: a review, a Scale, a Status. */
+export async function valueResponse(
+  request: ApiRequest,
+  value: unknown,
+  representation: Representation,
+  status: number,
+): Promise<ApiResponse> {
+  if (representation.format === 'yaml') {
+    return { status, headers: { 'content-type': 'application/yaml' }, body: await toYaml(value) };
+  }
+  const text = isPretty(request) ? JSON.stringify(value, null, 2) : JSON.stringify(value);
+  return { status, headers: { 'content-type': 'application/json' }, body: `${text}\n` };
+}
+
+/** Loaded by the first client that wants it: few do. */
+async function toYaml(value: unknown): Promise<string> {
+  const { stringify } = await import('yaml');
+  const plain = JSON.parse(JSON.stringify(value));
+  return stringify(plain, {
+    sortMapEntries: true,
+    version: '1.1',
+    lineWidth: 0,
+    indentSeq: false,
+    aliasDuplicateObjects: false,
+  });
+}

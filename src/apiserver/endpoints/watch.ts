@@ -1,0 +1,134 @@
+/**
+ * Events as they come, JSON lines, until the client goes, the time is over, or the server stops. A client that does not
+ * keep up is cut off: it comes back and resumes where it was.
+ */
+
+import { apiErrors, StatusError } from '#apimachinery/status-error.ts';
+import type { Timer } from '#base/clock.ts';
+import type { StoredObject, WatchEventKind, WatchHandle, WatchOptions, WatchSink } from '#storage/storage.ts';
+import { negotiate } from '../content/accept.ts';
+import { bookmarkFrame, type EventEncoder, errorFrame, eventEncoder } from '../content/watch-frames.ts';
+import type { ApiRequest, ResponseSink } from '../request.ts';
+import type { Endpoint, EndpointContext } from './endpoint.ts';
+import { type ListQuery, parseListQuery, parseWatchRevision, validateListQuery } from './list-options.ts';
+import type { ServedResource } from './served-resource.ts';
+
+/** Not yet taken by a client's connection. The state at the start of a watch comes at once and does not count. */
+const watchBufferBytesMax = 4 * 1024 * 1024;
+
+export const watch: Endpoint = async (context, request, served) => {
+  const representation = negotiate(request, true);
+  if (representation.format === 'yaml')
+    throw apiErrors.notAcceptable(['application/json', 'application/json;stream=watch']);
+  const query = parseListQuery(request, served);
+  validateListQuery(query, true);
+  const revision = parseWatchRevision(query.resourceVersion);
+  const encode = eventEncoder(request, served, representation);
+  const options: WatchOptions = {
+    prefix: query.prefix,
+    ...(revision === undefined ? {} : { revision }),
+    ...(query.filter ? { filter: query.filter } : {}),
+    ...(query.sendInitialEvents === undefined ? {} : { sendInitialEvents: query.sendInitialEvents }),
+    ...(query.allowBookmarks ? { allowBookmarks: true } : {}),
+  };
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    stream: (sink) => new WatchStream(context, request, served, query, encode, sink).start(options),
+  };
+};
+
+class WatchStream implements WatchSink {
+  readonly #context: EndpointContext;
+  readonly #request: ApiRequest;
+  readonly #served: ServedResource;
+  readonly #query: ListQuery;
+  readonly #encode: EventEncoder;
+  readonly #out: ResponseSink;
+  #handle: WatchHandle | undefined = undefined;
+  #timer: Timer | undefined = undefined;
+  #isOver = false;
+  #isStarting = true;
+  /** Newest revision of which the client has seen everything it asked for. */
+  #seen = 0;
+  #bookmarked = 0;
+  readonly #onAbort = (): void => this.#close(true);
+
+  constructor(
+    context: EndpointContext,
+    request: ApiRequest,
+    served: ServedResource,
+    query: ListQuery,
+    encode: EventEncoder,
+    out: ResponseSink,
+  ) {
+    this.#context = context;
+    this.#request = request;
+    this.#served = served;
+    this.#query = query;
+    this.#encode = encode;
+    this.#out = out;
+  }
+
+  start(options: WatchOptions): void {
+    const { clock, limits, random, metrics } = this.#context;
+    metrics.longRunning++;
+    const seconds = this.#query.timeoutSeconds;
+    const minMs = limits.minRequestTimeoutMs;
+    // Spread, so that the watches of a restarted server do not all come back at one moment.
+    const timeoutMs = seconds === undefined ? minMs * (1 + random()) : seconds * 1000;
+    this.#timer = clock.setTimer(timeoutMs, () => this.#close(true));
+    const signal = this.#request.signal;
+    if (signal.aborted) {
+      this.#close(false);
+      return;
+    }
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    this.#served.registry!.storage.watch(options, this).then(
+      (handle) => {
+        this.#isStarting = false;
+        this.#handle = handle;
+        if (this.#isOver) handle.stop();
+      },
+      (error: unknown) => this.end(error as Error),
+    );
+  }
+
+  send(type: WatchEventKind, entry: StoredObject): boolean {
+    if (this.#isOver) return false;
+    this.#out.write(this.#encode(type, entry));
+    if (!this.#isStarting) this.#seen = Math.max(this.#seen, entry.revision);
+    return this.#isStarting || this.#out.bufferedBytes < watchBufferBytesMax;
+  }
+
+  bookmark(revision: number, initialEventsEnd: boolean): boolean {
+    if (this.#isOver) return false;
+    this.#isStarting = false;
+    this.#seen = this.#bookmarked = revision;
+    if (!this.#query.allowBookmarks) return true;
+    this.#out.write(bookmarkFrame(this.#served, revision, initialEventsEnd));
+    return true;
+  }
+
+  end(error?: Error): void {
+    if (this.#isOver) return;
+    if (error) {
+      const status = error instanceof StatusError ? error.status : apiErrors.internal(error).status;
+      this.#out.write(errorFrame(status));
+    }
+    this.#close(false);
+  }
+
+  #close(isOrderly: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#context.metrics.longRunning--;
+    this.#timer?.cancel();
+    this.#request.signal.removeEventListener('abort', this.#onAbort);
+    this.#handle?.stop();
+    if (isOrderly && this.#query.allowBookmarks && this.#seen > this.#bookmarked) {
+      this.#out.write(bookmarkFrame(this.#served, this.#seen, false));
+    }
+    this.#out.end();
+  }
+}

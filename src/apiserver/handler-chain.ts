@@ -1,0 +1,59 @@
+/**
+ * START READING HERE. Every request passes these filters, outermost first, and ends in an endpoint:
+ *
+ *     response-headers   audit-id, cache-control, warnings; counts and times       → never refuses
+ *     panic-recovery     anything thrown below becomes a Status                    → 500
+ *     request-info       verb, resource, namespace, name                           → never refuses
+ *     deadline           what takes too long is answered for                       → 504
+ *     max-body           declared too large: refused before it is read             → 413
+ *     authentication     who asks                                                  → 401
+ *     impersonation      as whom                                                   → 403
+ *     max-in-flight      too much at once                                          → 429
+ *     authorization      may they                                                  → 403
+ *     compression        large answers, if the client takes gzip                   → never refuses
+ *     endpoints/…        admission, registry, storage                              → everything else
+ */
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/log.ts';
+import { createDispatcher } from './endpoints/dispatcher.ts';
+import { authentication } from './filters/authentication.ts';
+import { authorization } from './filters/authorization.ts';
+import { compression } from './filters/compression.ts';
+import { deadline } from './filters/deadline.ts';
+import { impersonation } from './filters/impersonation.ts';
+import { maxBody } from './filters/max-body.ts';
+import { maxInFlight } from './filters/max-in-flight.ts';
+import { panicRecovery } from './filters/panic-recovery.ts';
+import { requestInfo } from './filters/request-info.ts';
+import { responseHeaders } from './filters/response-headers.ts';
+import { createRequestMetrics } from './metrics.ts';
+import type { Filter, Handler } from './request.ts';
+import type { ApiServerOptions, RequestLimits } from './server.ts';
+
+export interface HandlerChainOptions extends Omit<ApiServerOptions, 'limits' | 'listeners'> {
+  limits: RequestLimits;
+  clock: Clock;
+  log: Logger;
+}
+
+export function createHandler(options: HandlerChainOptions): Handler {
+  const metrics = options.metrics ?? createRequestMetrics();
+  const filters: Filter[] = [
+    responseHeaders(metrics, options.clock),
+    panicRecovery(options.log),
+    requestInfo,
+    deadline(options.limits.requestTimeoutMs, options.clock),
+    maxBody(options.limits.maxBodyBytes),
+    authentication(options.authenticators),
+    impersonation(options.authorizers),
+    maxInFlight(options.limits, metrics),
+    authorization(options.authorizers),
+    compression,
+  ];
+  return compose(filters, createDispatcher(options));
+}
+
+/** Built once, so that a request makes no closures on its way down. */
+export function compose(filters: readonly Filter[], endpoint: Handler): Handler {
+  return filters.reduceRight<Handler>((next, filter) => (request) => filter(request, next), endpoint);
+}
