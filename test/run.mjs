@@ -12,7 +12,10 @@ const run = (command, args) => {
 run('biome', ['check', '--diagnostic-level=error', 'src', 'bin', 'test', 'setup']);
 run('tsc', ['--noEmit']);
 
-const files = process.argv.length > 2 ? process.argv.slice(2) : globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root }).sort(cheapFirst);
+const files =
+  process.argv.length > 2
+    ? process.argv.slice(2)
+    : globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root }).sort(cheapFirst);
 // Two files at a time: the whole-system tests bring up a dozen processes each.
 run(process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=600000', ...files]);
 

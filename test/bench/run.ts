@@ -1,0 +1,55 @@
+/**
+ * `npm run bench`: the figures this project promises, measured, as a table with the machine they were measured on.
+ * Ratios are taken pair by pair within one run, because machines drift.
+ */
+import { cpus, totalmem } from 'node:os';
+import { getRate } from './get-rate.ts';
+import { apiServerStart, controlPlaneStart } from './start-up.ts';
+
+interface Figure {
+  what: string;
+  measured: string;
+  promised: string;
+  isKept: boolean;
+}
+
+const only = process.argv[2];
+const figures: Figure[] = [];
+const add = (what: string, value: number, unit: string, promise: '≤' | '≥', limit: number) =>
+  figures.push({
+    what,
+    measured: `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`,
+    promised: `${promise} ${limit} ${unit}`,
+    isKept: promise === '≤' ? value <= limit : value >= limit,
+  });
+
+if (!only || only === 'start') {
+  const alone = await apiServerStart(5);
+  add('one API server on a fresh store: start to ready (median of 5)', alone.readyMs, 'ms', '≤', 500);
+  add('one API server idle: resident memory', alone.rssMb, 'MB', '≤', 110);
+  const whole = await controlPlaneStart(3);
+  add('up with 3 masters: start to first successful kubectl (median of 3)', whole.firstKubectlMs / 1000, 's', '≤', 4);
+  add('up with 3 masters, idle: resident memory, all processes', whole.rssMb, 'MB', '≤', 1200);
+  add('  the same, shared pages counted once (PSS)', whole.pssMb, 'MB', '≤', 1200);
+}
+if (!only || only === 'get') {
+  const { ratio, ours, bare } = await getRate();
+  add(
+    `GET of a ConfigMap: ${ours.toFixed(0)}/s, bare node:http2 ${bare.toFixed(0)}/s: ratio (median of pairs)`,
+    ratio * 100,
+    '%',
+    '≥',
+    50,
+  );
+}
+
+const [{ model } = { model: 'unknown' }] = cpus();
+process.stdout.write(
+  `\n${cpus().length} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${process.platform}\n\n`,
+);
+const width = Math.max(...figures.map((f) => f.what.length));
+for (const f of figures) {
+  process.stdout.write(
+    `${f.isKept ? 'ok  ' : 'MISS'}  ${f.what.padEnd(width)}  ${f.measured.padStart(9)}  (${f.promised})\n`,
+  );
+}

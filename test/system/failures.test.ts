@@ -1,0 +1,117 @@
+/** kill -9 of everything, one at a time, with clients writing and watching throughout. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ControlPlane, until } from './control-plane.ts';
+import { Traffic } from './traffic.ts';
+
+let plane: ControlPlane;
+before(async () => {
+  plane = await ControlPlane.start();
+});
+after(() => plane?.destroy());
+
+async function kill(name: string): Promise<number> {
+  const pid = await until(`${name} runs`, () => plane.pidOf(name));
+  process.kill(pid, 'SIGKILL');
+  return pid;
+}
+
+const restarted = (name: string, old: number) =>
+  until(`${name} runs again`, () => {
+    const pid = plane.pidOf(name);
+    return pid !== undefined && pid !== old;
+  });
+
+const leaderOf = async (lease: string) =>
+  (await plane.kubectlOk('get', 'lease', lease, '-n', 'kube-system', '-o', 'jsonpath={.spec.holderIdentity}')).split(
+    '_',
+  )[0]!;
+
+/** Something new is scheduled and runs. */
+async function assertSchedules(name: string): Promise<void> {
+  await plane.kubectlOk('run', name, '--image=x', '--restart=Never');
+  await plane.kubectlOk('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s');
+  await plane.kubectlOk('delete', 'pod', name, '--wait=false');
+}
+
+test('kill -9: each API server in turn: no acknowledged write is lost, watches resume', async () => {
+  const traffic = new Traffic(plane.kubeconfig, 'apiserver');
+  await traffic.start();
+  for (const master of plane.masters) {
+    const pid = await kill(`kube-apiserver-${master.name}`);
+    await traffic.flows();
+    await restarted(`kube-apiserver-${master.name}`, pid);
+    await until(
+      'all three are ready',
+      async () => {
+        const text = await plane.kubectlOk(
+          'get',
+          'endpoints',
+          'kubernetes',
+          '-o',
+          'jsonpath={.subsets[0].addresses[*].ip}',
+        );
+        return text.split(' ').length === 3;
+      },
+      60_000,
+    );
+  }
+  await traffic.stopAndVerify();
+});
+
+test('kill -9: the leading scheduler: new pods are scheduled by another', async () => {
+  const traffic = new Traffic(plane.kubeconfig, 'scheduler');
+  await traffic.start();
+  await kill(`kube-scheduler-${await leaderOf('kube-scheduler')}`);
+  await assertSchedules('after-scheduler');
+  await traffic.stopAndVerify();
+});
+
+test('kill -9: the leading controller manager: deployments still roll out', async () => {
+  const traffic = new Traffic(plane.kubeconfig, 'manager');
+  await traffic.start();
+  await kill(`kube-controller-manager-${await leaderOf('kube-controller-manager')}`);
+  await plane.kubectlOk('create', 'deployment', 'after-manager', '--image=x', '--replicas=3');
+  await plane.kubectlOk('rollout', 'status', 'deployment/after-manager', '--timeout=60s');
+  await plane.kubectlOk('delete', 'deployment', 'after-manager');
+  await traffic.stopAndVerify();
+});
+
+test('kill -9: the load balancer: its kubelet brings it back', async () => {
+  const traffic = new Traffic(plane.kubeconfig, 'lb');
+  await traffic.start();
+  const pid = await kill('kube-lb-master1');
+  await restarted('kube-lb-master1', pid);
+  await traffic.flows();
+  await traffic.stopAndVerify();
+});
+
+test('kill -9: the store: comes back with everything it acknowledged', async () => {
+  const traffic = new Traffic(plane.kubeconfig, 'store');
+  await traffic.start();
+  const pid = await kill('etcd');
+  await restarted('etcd', pid);
+  await traffic.flows();
+  await assertSchedules('after-store');
+  await traffic.stopAndVerify();
+});
+
+test('kill -9: a kubelet: its successor adopts what runs', async () => {
+  const traffic = new Traffic(plane.kubeconfig, 'kubelet');
+  await traffic.start();
+  const components = ['kube-apiserver-master2', 'kube-scheduler-master2', 'kube-controller-manager-master2'];
+  const before = components.map((name) => plane.pidOf(name));
+  const pid = await kill('kubelet-master2');
+  await restarted('kubelet-master2', pid);
+  await assertSchedules('after-kubelet');
+  assert.deepEqual(
+    components.map((name) => plane.pidOf(name)),
+    before,
+    'the pods were not restarted',
+  );
+  // The successor really watches over them.
+  const apiserver = await kill('kube-apiserver-master2');
+  await restarted('kube-apiserver-master2', apiserver);
+  await traffic.flows();
+  await traffic.stopAndVerify();
+});

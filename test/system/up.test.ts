@@ -1,0 +1,149 @@
+/** `evenkeel up`, `status` and `down`: as a person and as a script use them, with right and with wrong input. */
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { ControlPlane, evenkeel, freePort, temporaryDirectory, until } from './control-plane.ts';
+
+const small = ['--masters', '1', '--nodes', '1'];
+const directories: string[] = [];
+after(() => directories.forEach((d) => void rmSync(d, { recursive: true, force: true })));
+function directory(): string {
+  const path = temporaryDirectory();
+  directories.push(path);
+  return join(path, 'data');
+}
+
+/** One line, naming the thing and the remedy; exit status 1 (2: wrong use). */
+async function assertRefused(args: string[], text: RegExp, code = 1): Promise<void> {
+  const outcome = await evenkeel(args);
+  assert.equal(outcome.code, code, outcome.stderr);
+  assert.match(outcome.stderr, text);
+  assert.equal(outcome.stderr.trim().split('\n').length, 1, `one line, not: ${outcome.stderr}`);
+}
+
+test('up: two control planes side by side: separate, and continue on their data', async () => {
+  const [first, second] = await Promise.all([
+    ControlPlane.start(small, directory()),
+    ControlPlane.start(small, directory()),
+  ]);
+  try {
+    await first.kubectlOk('create', 'cm', 'mine');
+    assert.match((await second.kubectl('get', 'cm', 'mine')).stderr, /NotFound/);
+    await second.kubectlOk('create', 'cm', 'kept');
+    assert.equal(await second.stop(), 0);
+    const again = await ControlPlane.start([], second.dataDir, second.port);
+    try {
+      await again.kubectlOk('get', 'cm', 'kept');
+      assert.equal(again.masters.length, 1);
+    } finally {
+      await again.destroy();
+    }
+  } finally {
+    await first.destroy();
+    await second.destroy();
+  }
+});
+
+test('up --detach, status, down: leave nothing running', async () => {
+  const dataDir = directory();
+  const port = String(await freePort());
+  const up = await evenkeel(['up', '--detach', '--data-dir', dataDir, '--port', port, ...small]);
+  assert.equal(up.code, 0, up.stderr);
+  assert.match(up.stdout, /export KUBECONFIG=/);
+  const status = await evenkeel(['status', '--data-dir', dataDir, '-o', 'json']);
+  assert.equal(status.code, 0, status.stderr);
+  const parsed = JSON.parse(status.stdout);
+  assert.equal(parsed.running, true);
+  assert.equal(parsed.leaders.scheduler, 'master1');
+  assert.equal(parsed.masters[0].apiserver, 'ready');
+  await assertRefused(['up', '--data-dir', dataDir], /already runs in .* stop it with evenkeel down/);
+  const down = await evenkeel(['down', '--data-dir', dataDir]);
+  assert.equal(down.code, 0, down.stderr);
+  assert.deepEqual(processesOf(dataDir), []);
+  assert.equal((await evenkeel(['status', '--data-dir', dataDir])).code, 3);
+  assert.match((await evenkeel(['down', '--data-dir', dataDir])).stdout, /nothing was running/);
+});
+
+test('up: killed with -9: down ends what it left behind, and so does the next up', async () => {
+  const plane = await ControlPlane.start(small, directory());
+  process.kill(plane.pid, 'SIGKILL');
+  await until('up is gone', () => !existsSync(`/proc/${plane.pid}`));
+  assert.notDeepEqual(processesOf(plane.dataDir), []);
+  const again = await ControlPlane.start([], plane.dataDir, plane.port);
+  await again.kubectlOk('get', 'nodes');
+  process.kill(again.pid, 'SIGKILL');
+  await until('up is gone', () => !existsSync(`/proc/${again.pid}`));
+  assert.equal((await evenkeel(['down', '--data-dir', plane.dataDir])).code, 0);
+  assert.deepEqual(processesOf(plane.dataDir), []);
+});
+
+test('up: private keys: nobody else may read them', async () => {
+  const plane = await ControlPlane.start(small, directory());
+  try {
+    const secrets = readdirSync(plane.dataDir, { recursive: true, encoding: 'utf8' }).filter((f) =>
+      /\.key$|kubeconfig/.test(f),
+    );
+    assert.ok(secrets.length > 10);
+    for (const file of secrets) {
+      const stat = statSync(join(plane.dataDir, file));
+      if (stat.isFile()) assert.equal(stat.mode & 0o077, 0, file);
+    }
+  } finally {
+    await plane.destroy();
+  }
+});
+
+test('up: bad input: one line with the remedy, and nothing half-started', async () => {
+  const dataDir = directory();
+  await assertRefused(['up', '--mastres', '1'], /unknown flag: --mastres; did you mean --masters\?/, 2);
+  await assertRefused(['up', '--masters', '0'], /--masters takes 1 to 9, not 0/, 2);
+  await assertRefused(['up', 'please'], /unexpected argument "please"/, 2);
+  await assertRefused(['uup'], /unknown command "uup": see evenkeel --help/, 2);
+  await assertRefused(['status', '--data-dir', dataDir], /there is no control plane in .*: start one with evenkeel up/);
+
+  const port = await freePort();
+  const server = createServer().listen(port, '127.0.0.1');
+  await assertRefused(
+    ['up', '--data-dir', dataDir, '--port', String(port)],
+    new RegExp(`port ${port} .* is in use: .*--port`),
+  );
+  server.close();
+  assert.deepEqual(processesOf(dataDir), []);
+});
+
+test('up: a data directory that is not ours: refused, and left as it was', async () => {
+  const foreign = directory();
+  mkdirSync(foreign, { recursive: true });
+  writeFileSync(join(foreign, 'thesis.txt'), 'years of work');
+  await assertRefused(['up', '--data-dir', foreign], /holds something else than a control plane/);
+  assert.deepEqual(readdirSync(foreign), ['thesis.txt']);
+
+  const newer = directory();
+  mkdirSync(newer, { recursive: true });
+  const state = JSON.stringify({ formatVersion: 99, spec: {} });
+  writeFileSync(join(newer, 'controlplane.json'), state);
+  await assertRefused(['up', '--data-dir', newer], /written by a newer evenkeel/);
+  assert.equal(readFileSync(join(newer, 'controlplane.json'), 'utf8'), state);
+
+  const damaged = directory();
+  mkdirSync(damaged, { recursive: true });
+  writeFileSync(join(damaged, 'controlplane.json'), '{"formatVersion":');
+  await assertRefused(['up', '--data-dir', damaged], /cannot be read/);
+  chmodSync(damaged, 0o700);
+});
+
+/** Processes whose command line names the directory. */
+function processesOf(dataDir: string): string[] {
+  return readdirSync('/proc')
+    .filter((p) => /^\d+$/.test(p))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ');
+      } catch {
+        return '';
+      }
+    })
+    .filter((command) => command.includes(`${dataDir}/`));
+}
