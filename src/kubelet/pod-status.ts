@@ -18,7 +18,7 @@ export function podStatus(facts: PodFacts): PodStatus {
   const { pod, containers, initContainers } = facts;
   const phase = phaseOf(pod, initContainers, containers);
   const isOver = phase === 'Succeeded' || phase === 'Failed';
-  const initialized = initContainers.every((c) => c.state.terminated?.exitCode === 0);
+  const initialized = initContainers.every(isInitialized);
   const unready = containers.filter((c) => !c.ready).map((c) => c.name);
   const unmetGates = (pod.spec.readinessGates ?? []).filter(
     (gate) => facts.previous?.conditions?.find((c) => c.type === gate.conditionType)?.status !== 'True',
@@ -88,11 +88,16 @@ function conditionsOf({ pod, previous, now }: PodFacts): (type: string, whyNot: 
   };
 }
 
+/** Has done its part; a sidecar does when it has started. */
+function isInitialized(status: ContainerStatus): boolean {
+  return status.state.terminated?.exitCode === 0 || status.started;
+}
+
 function phaseOf(pod: Pod, initContainers: ContainerStatus[], containers: ContainerStatus[]): PodStatus['phase'] {
   const policy = pod.spec.restartPolicy ?? 'Always';
   const brokenInit = initContainers.some((c) => c.state.terminated && c.state.terminated.exitCode !== 0);
   if (brokenInit && policy === 'Never') return 'Failed';
-  if (initContainers.some((c) => c.state.terminated?.exitCode !== 0)) return 'Pending';
+  if (!initContainers.every(isInitialized)) return 'Pending';
   if (containers.some((c) => !c.state.running && !c.state.terminated && !c.lastState.terminated)) return 'Pending';
   const ended = containers.map((c) => c.state.terminated);
   if (policy === 'Always' || ended.some((t) => t === undefined)) return 'Running';

@@ -6,7 +6,7 @@
  * container started anew, and its old process is ended by its mark (see stray-processes.ts).
  *
  *     <root>/pods/<uid>/pod.json
- *     <root>/pods/<uid>/container-<container>.json
+ *     <root>/pods/<uid>/<container>.process.json (pid and startTime at its top)
  *     <root>/pods/<uid>/<container>.log, .log.1 …
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -56,12 +56,17 @@ export class CheckpointDirectory {
   }
 
   writeContainer(name: string, checkpoint: ContainerCheckpoint): void {
-    writeWhole(this.#containerFile(checkpoint.podUid, name), checkpoint);
+    const { process, ...rest } = checkpoint;
+    writeWhole(this.#containerFile(checkpoint.podUid, name), { ...process, ...rest });
   }
 
   readContainer(uid: string, name: string): ContainerCheckpoint | undefined {
-    const checkpoint = readJson<ContainerCheckpoint>(this.#containerFile(uid, name));
-    return checkpoint?.podUid === uid ? checkpoint : undefined;
+    const stored = readJson<Omit<ContainerCheckpoint, 'process'> & Partial<ProcessIdentity>>(
+      this.#containerFile(uid, name),
+    );
+    if (stored?.podUid !== uid) return undefined;
+    const { pid, startTime = '', bootId = '', ...rest } = stored;
+    return pid === undefined ? rest : { ...rest, process: { pid, startTime, bootId } };
   }
 
   /** Every pod that an earlier kubelet had and did not see to its end. */
@@ -94,7 +99,7 @@ export class CheckpointDirectory {
   }
 
   #containerFile(uid: string, name: string): string {
-    return join(this.#podDirectory(uid), `container-${name}.json`);
+    return join(this.#podDirectory(uid), `${name}.process.json`);
   }
 }
 

@@ -11,7 +11,7 @@ import { assert } from '#base/assert.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import { messageOf, OperatorError } from '#base/errors.ts';
 import type { ProcessExit, ProcessIdentity, ProcessRuntime, ProcessSpec, RunningProcess } from './process-runtime.ts';
-import { containerVariable, isRunning, startTimeOf } from './process-table.ts';
+import { bootId, containerVariable, isRunning, startTimeOf } from './process-table.ts';
 
 /** How soon the end of an adopted process is noticed; one's own children tell at once. */
 const adoptedPollMs = 100;
@@ -20,6 +20,7 @@ export class HostProcesses implements ProcessRuntime {
   #clock: Clock;
   #adopted = new Map<AdoptedProcess, (exit: ProcessExit) => void>();
   #poll: Timer | undefined;
+  #bootId = bootId();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -49,7 +50,7 @@ export class HostProcesses implements ProcessRuntime {
       });
       child.on('error', () => {});
       child.unref();
-      const identity = { pid: child.pid!, startTime: startTimeOf(child.pid!) ?? 'ended' };
+      const identity = { pid: child.pid!, startTime: startTimeOf(child.pid!) ?? '', bootId: this.#bootId };
       return {
         identity,
         exited,
@@ -66,7 +67,7 @@ export class HostProcesses implements ProcessRuntime {
   }
 
   adopt(identity: ProcessIdentity): RunningProcess | undefined {
-    if (startTimeOf(identity.pid) !== identity.startTime) return undefined;
+    if (identity.bootId !== this.#bootId || startTimeOf(identity.pid) !== identity.startTime) return undefined;
     let resolve!: (exit: ProcessExit) => void;
     const exited = new Promise<ProcessExit>((r) => {
       resolve = r;

@@ -20,8 +20,10 @@ export interface ProcessSpec {
 /** A pid alone may have been given to another process since. */
 export interface ProcessIdentity {
   pid: number;
-  /** Opaque: equal for the same process only. */
+  /** Equal for the same process only: clock ticks after boot on Linux, what `ps` prints elsewhere. */
   startTime: string;
+  /** Ticks after another boot mean nothing. */
+  bootId: string;
 }
 
 export interface RunningProcess {

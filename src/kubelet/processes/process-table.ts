@@ -6,12 +6,17 @@ export const containerVariable = 'EVENKEEL_CONTAINER';
 
 const isLinux = process.platform === 'linux';
 
-/**
- * What tells a process from a later one with the same pid: on Linux its start time in clock ticks since boot, with the
- * boot's id; elsewhere what `ps` prints. Undefined: no such process, or only a zombie is left of it.
- */
+/** What tells a process from a later one with the same pid. Undefined: there is none, or only a zombie is left. */
 export function startTimeOf(pid: number): string | undefined {
   return isLinux ? linuxStartTime(pid) : psStartTime(pid);
+}
+
+export function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    return '';
+  }
 }
 
 /** Cheap enough for every 100 ms: is the process of that pid still the one that started then? */
@@ -45,8 +50,6 @@ export function processesOfContainers(prefix: string): { pid: number; container:
   return found;
 }
 
-let bootId: string | undefined;
-
 function linuxStartTime(pid: number): string | undefined {
   let stat: string;
   try {
@@ -57,16 +60,7 @@ function linuxStartTime(pid: number): string | undefined {
   // The command's name is in parentheses and may hold anything; fields are counted after the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
-  bootId ??= readBootId();
-  return `${fields[19]}@${bootId}`;
-}
-
-function readBootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim().slice(0, 8);
-  } catch {
-    return 'boot';
-  }
+  return fields[19];
 }
 
 function psStartTime(pid: number): string | undefined {

@@ -26,15 +26,15 @@ export class StaticPods {
   /** By uid. A pod that is being stopped stays until its last process has ended. */
   #workers = new Map<string, PodWorker>();
   #wanted: ReadonlyMap<string, Pod> = new Map();
-  #listeners: ((uid: string) => void)[] = [];
+  #listeners: ((pod: Pod) => void)[] = [];
   #isLeaving = false;
 
   constructor(options: StaticPodsOptions) {
     this.#options = options;
   }
 
-  /** Called with the uid of a pod that came, changed or went. */
-  onChange(listener: (uid: string) => void): void {
+  /** Called with a pod that came, changed or went. */
+  onChange(listener: (pod: Pod) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -100,21 +100,20 @@ export class StaticPods {
   }
 
   #addWorker(checkpoint: PodCheckpoint): PodWorker {
-    const worker = new PodWorker(this.#options.context, checkpoint, (w) => this.#changed(w.pod.metadata.uid!));
+    const worker = new PodWorker(this.#options.context, checkpoint, (w) => this.#changed(w.pod));
     this.#workers.set(worker.pod.metadata.uid!, worker);
     return worker;
   }
 
   #stop(worker: PodWorker): void {
     const uid = worker.pod.metadata.uid!;
-    this.#changed(uid);
     void worker.stop().then(() => {
       this.#workers.delete(uid);
       this.#options.context.checkpoints.removePod(uid);
-      this.#changed(uid);
+      this.#changed(worker.pod);
       this.#reconcile();
     });
-    this.#changed(uid);
+    this.#changed(worker.pod);
   }
 
   /** The last first: what was started first is needed longest (a store, then what uses it). */
@@ -126,7 +125,7 @@ export class StaticPods {
     }
   }
 
-  #changed(uid: string): void {
-    for (const listener of this.#listeners) listener(uid);
+  #changed(pod: Pod): void {
+    for (const listener of this.#listeners) listener(pod);
   }
 }
