@@ -116,6 +116,11 @@ export class FakeEtcd implements EtcdKv {
     };
   }
 
+  /** Everything that ever happened, in order: what the caches are judged by. */
+  get history(): readonly KvEvent[] {
+    return this.#log;
+  }
+
   // What happens to stores.
 
   put(key: string, value: string): number {
