@@ -8,7 +8,20 @@ import type { FloatLiterals } from '../json/json-scanner.ts';
 import { canonicalQuantity } from '../quantity.ts';
 import { normalizeMicroTime, normalizeTime } from '../time.ts';
 import { DecodeError, type DecodeWords, findDecodeProblems } from './decode-problems.ts';
-import { type SchemaField, type SchemaSet, type SchemaType, specialSchemas } from './schema.ts';
+import {
+  type Decoder,
+  type DecodeState,
+  decodeAny,
+  decodeBoolean,
+  decodeBytes,
+  decodeInt32,
+  decodeInt64,
+  decodeNumber,
+  decodeString,
+  textDecoder,
+} from './scalar-decoders.ts';
+import { type SchemaSet, type SchemaType, specialSchemas } from './schema.ts';
+import { emptinessOf, isNull, zeroOf } from './zero-values.ts';
 
 export { DecodeError, unknownFieldText } from './decode-problems.ts';
 
@@ -42,12 +55,6 @@ export function decodeObject(
   if (problems.error !== undefined) throw new DecodeError(problems.error);
   return { object, unknownFields: problems.unknownFields };
 }
-
-interface DecodeState {
-  /** There is something to report. */
-  odd: boolean;
-}
-type Decoder = (value: unknown, state: DecodeState) => unknown;
 
 interface FieldDecoder {
   name: string;
@@ -142,50 +149,6 @@ function typeDecoder(schemas: SchemaSet, type: SchemaType): Decoder {
   }
 }
 
-const decodeAny: Decoder = (value) => value;
-
-const decodeString: Decoder = (value, state) => {
-  if (typeof value === 'string') return value;
-  state.odd = true;
-  return '';
-};
-
-const decodeBoolean: Decoder = (value, state) => {
-  if (typeof value === 'boolean') return value;
-  state.odd = true;
-  return false;
-};
-
-const decodeInt32: Decoder = (value, state) => {
-  if (typeof value === 'number' && (value | 0) === value) return value;
-  state.odd = true;
-  return 0;
-};
-
-const decodeInt64: Decoder = (value, state) => {
-  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 2 ** 63) return value;
-  state.odd = true;
-  return 0;
-};
-
-const decodeNumber: Decoder = (value, state) => {
-  if (typeof value === 'number') return value;
-  state.odd = true;
-  return 0;
-};
-
-const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
-/** Line breaks inside are allowed, and not printed back. */
-const decodeBytes: Decoder = (value, state) => {
-  if (typeof value === 'string') {
-    const text = value.includes('\n') || value.includes('\r') ? value.replace(/[\r\n]/g, '') : value;
-    if (base64.test(text)) return text;
-  }
-  state.odd = true;
-  return '';
-};
-
 function listDecoder(schemas: SchemaSet, items: SchemaType): Decoder {
   let decodeItem: Decoder | undefined;
   return (value, state) => {
@@ -258,22 +221,6 @@ function specialDecoder(schemas: SchemaSet, name: string): Decoder | undefined {
   }
 }
 
-/** A type that is text in JSON; numbers are taken where upstream takes them (quantities). */
-function textDecoder(normalize: (text: string) => string, zero: string | null): Decoder {
-  return (value, state) => {
-    if (typeof value === 'string' || (zero === '0' && typeof value === 'number')) {
-      try {
-        return normalize(String(value));
-      } catch {
-        state.odd = true;
-        return zero;
-      }
-    }
-    state.odd = true;
-    return zero;
-  };
-}
-
 /** A JSON schema where other forms are allowed too: a boolean, a list of schemas, a list of property names. */
 function schemaOrDecoder(schemas: SchemaSet): Decoder {
   return (value) => {
@@ -283,63 +230,4 @@ function schemaOrDecoder(schemas: SchemaSet): Decoder {
     if (Array.isArray(value)) return value.map((v) => (typeof v === 'object' ? decodeSchema(v, quiet) : v));
     return typeof value === 'object' ? decodeSchema(value, quiet) : value;
   };
-}
-
-function zeroOf(type: SchemaType | SchemaField, decode: Decoder, isPointer: boolean): () => unknown {
-  if (isPointer) return zeroNull;
-  switch (type.ref) {
-    case undefined:
-      break;
-    case specialSchemas.quantity:
-      return () => '0';
-    case specialSchemas.intOrString:
-      return () => 0;
-    case specialSchemas.time:
-    case specialSchemas.microTime:
-    case specialSchemas.rawExtension:
-    case specialSchemas.fieldsV1:
-    case specialSchemas.patch:
-    case specialSchemas.json:
-    case specialSchemas.jsonSchemaPropsOrArray:
-    case specialSchemas.jsonSchemaPropsOrBool:
-    case specialSchemas.jsonSchemaPropsOrStringArray:
-      return zeroNull;
-    default:
-      return () => decode(null, { odd: false });
-  }
-  switch (type.type) {
-    case 'string':
-      return type.format === 'byte' ? zeroNull : () => '';
-    case 'boolean':
-      return () => false;
-    case 'integer':
-    case 'number':
-      return () => 0;
-    default:
-      return zeroNull;
-  }
-}
-
-const zeroNull = () => null;
-const isNull = (value: unknown) => value === null;
-
-function emptinessOf(type: SchemaType): (value: unknown) => boolean {
-  switch (type.type) {
-    case 'string':
-      return (value) => value === '';
-    case 'boolean':
-      return (value) => value === false;
-    case 'integer':
-    case 'number':
-      return (value) => value === 0;
-    case 'array':
-      return (value) => (value as unknown[]).length === 0;
-    case 'object':
-      return (value) => {
-        for (const _ in value as object) return false;
-        return true;
-      };
-    default:
-      return isNull;
-  }
 }
