@@ -15,15 +15,18 @@ type Step =
   | { do: 'delete'; server: number; name: string }
   | { do: 'transaction'; names: string[]; label: string }
   | { do: 'elsewhere' | 'break' | 'hold' | 'release' | 'pause' }
-  | { do: 'watch'; server: number; scope: Scope }
+  | { do: 'watch'; server: number; scope: Scope; back: number }
   | { do: 'resume'; server: number; which: number }
-  | { do: 'list'; server: number; limit: number };
+  | { do: 'list'; server: number; limit: number }
+  | { do: 'past'; server: number; back: number };
 type Scope = 'all' | 'red' | 'one';
 
 const server = fc.nat(1);
 const name = fc.constantFrom('a', 'b', 'c', 'd', 'e');
 const label = fc.constantFrom('red', 'blue', undefined);
 const scope = fc.constantFrom<Scope>('all', 'red', 'one');
+/** So many revisions before the newest. */
+const back = fc.nat(12);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('write' as const), server, name, label }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('delete' as const), server, name }) },
@@ -36,9 +39,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('elsewhere', 'break', 'hold', 'release', 'pause') }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('watch' as const), server, scope }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('watch' as const), server, scope, back }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const), server, which: fc.nat(9) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('list' as const), server, limit: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('past' as const), server, back }) },
 );
 
 const isRed: EntryFilter = (entry) => entry.labels?.color === 'red';
@@ -135,7 +139,8 @@ async function take(
       return new Promise((resolve) => setTimeout(resolve, 1));
     case 'watch': {
       const storage = servers[s.server]!.resource(maps);
-      const { revision } = await storage.list({ prefix: maps.prefix });
+      const newest = await storage.list({ prefix: maps.prefix });
+      const revision = Math.max(1, newest.revision - s.back);
       const recorder = new Recorder();
       const handle = await storage.watch({ ...scopes[s.scope], revision }, recorder);
       clients.push({ scope: s.scope, from: revision, recorder, handle, told: [] });
@@ -154,6 +159,9 @@ async function take(
     }
     case 'list':
       pending.push(checkList(etcd, servers[s.server]!, s.limit));
+      return;
+    case 'past':
+      pending.push(checkPast(etcd, servers[s.server]!, Math.max(1, etcd.revision - s.back)));
   }
 }
 
@@ -178,6 +186,15 @@ async function checkList(etcd: FakeEtcd, server: RunningBackend, limit: number):
     if (!page.continueToken) break;
     page = await storage.list({ prefix: maps.prefix, limit, continueToken: page.continueToken });
   }
+  checkState(etcd, revision, got);
+}
+
+async function checkPast(etcd: FakeEtcd, server: RunningBackend, revision: number): Promise<void> {
+  const storage = server.resource(maps);
+  checkState(etcd, revision, (await storage.list({ prefix: maps.prefix, revision, match: 'Exact' })).entries);
+}
+
+function checkState(etcd: FakeEtcd, revision: number, got: readonly StoredObject[]): void {
   const model = new Map<string, number>();
   for (const { type, kv } of etcd.history) {
     if (!kv.key.startsWith(maps.prefix) || kv.modRevision > revision) continue;
