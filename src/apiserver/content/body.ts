@@ -9,14 +9,15 @@ import type { Scheme } from '#apis/scheme.ts';
 import { messageOf } from '#base/errors.ts';
 import type { ApiRequest } from '../request.ts';
 
-const accepted = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+const protobuf = 'application/vnd.kubernetes.protobuf';
+const accepted = ['application/json', 'application/yaml', protobuf];
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
 
 /** Reads and decodes the body as `gvk`; kind and apiVersion may be missing from it. Not defaulted. */
 export async function decodeBody(request: ApiRequest, scheme: Scheme, gvk: GroupVersionKind): Promise<KubeObject> {
   const validation = fieldValidationOf(request);
-  const parsed = await parseBody(request, gvk.kind);
+  const parsed = await parseBody(request, scheme, gvk.kind);
   checkType(scheme, parsed.value, gvk);
   return decodeAs(request, scheme, parsed, gvk, validation);
 }
@@ -83,7 +84,7 @@ export function optionsKind(request: ApiRequest): string {
         : 'DeleteOptions';
 }
 
-async function parseBody(request: ApiRequest, kind: string): Promise<ParsedJson> {
+async function parseBody(request: ApiRequest, scheme: Scheme, kind: string): Promise<ParsedJson> {
   const media = mediaTypeOf(request);
   const unrecognized = (why: string, body: Buffer): StatusError =>
     apiErrors.badRequest(`the object provided is unrecognized (must be of type ${kind}): ${why} (${summaryOf(body)})`);
@@ -96,6 +97,7 @@ async function parseBody(request: ApiRequest, kind: string): Promise<ParsedJson>
       floatLiterals: undefined,
     };
   }
+  if (media === protobuf) return parseProtobuf(await request.readBody(), scheme, unrecognized);
   if (media !== '' && media !== 'application/json') throw apiErrors.unsupportedMediaType(accepted);
   const body = await request.readBody();
   const text = body.toString();
@@ -105,6 +107,26 @@ async function parseBody(request: ApiRequest, kind: string): Promise<ParsedJson>
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     throw unrecognized(`couldn't get version/kind; json parse error: ${error.message}`, body);
+  }
+}
+
+/** Loaded by the first client that sends it. The envelope names the type; the rest is as if it had come as JSON. */
+async function parseProtobuf(
+  body: Buffer,
+  scheme: Scheme,
+  refuse: (why: string, body: Buffer) => StatusError,
+): Promise<ParsedJson> {
+  const [{ protobufDecoder }, { ProtobufError, readEnvelope }] = await Promise.all([
+    import('#apis/protobuf.ts'),
+    import('#apimachinery/protobuf/decode-protobuf.ts'),
+  ]);
+  try {
+    const { apiVersion, kind, raw } = readEnvelope(body);
+    const schema = scheme.schemaName({ ...parseGroupVersion(apiVersion), kind });
+    const object = schema === undefined ? {} : protobufDecoder(scheme.schemas).decode(schema, raw);
+    return { value: { ...object, apiVersion, kind }, duplicateFields: [], floatLiterals: undefined };
+  } catch (error) {
+    throw error instanceof ProtobufError ? refuse(error.message, body) : error;
   }
 }
 

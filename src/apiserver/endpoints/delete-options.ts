@@ -1,6 +1,7 @@
 import { fieldError } from '#apimachinery/field-error.ts';
 import { parseJson } from '#apimachinery/json/parse-json.ts';
 import { apiErrors } from '#apimachinery/status-error.ts';
+import { scheme } from '#apis/scheme.ts';
 import { messageOf } from '#base/errors.ts';
 import { mediaTypeOf } from '../content/body.ts';
 import type { DeleteOptions } from '../registry/registry.ts';
@@ -43,9 +44,23 @@ export async function readDeleteOptions(request: ApiRequest): Promise<{ options:
 
 type SentOptions = DeleteOptions & { kind?: string; apiVersion?: string; dryRun?: string[] };
 
+async function fromProtobuf(body: Buffer): Promise<SentOptions> {
+  const [{ protobufDecoder }, { readEnvelope }] = await Promise.all([
+    import('#apis/protobuf.ts'),
+    import('#apimachinery/protobuf/decode-protobuf.ts'),
+  ]);
+  try {
+    const schema = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
+    return (protobufDecoder(scheme.schemas).decode(schema, readEnvelope(body).raw) ?? {}) as SentOptions;
+  } catch (error) {
+    throw apiErrors.badRequest(messageOf(error));
+  }
+}
+
 async function readOptions(request: ApiRequest): Promise<SentOptions> {
   const body = await request.readBody();
   if (body.length === 0) return fromQuery(request);
+  if (mediaTypeOf(request) === 'application/vnd.kubernetes.protobuf') return fromProtobuf(body);
   const text = body.toString();
   let value: SentOptions;
   try {
