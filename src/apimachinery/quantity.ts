@@ -64,7 +64,7 @@ export function formatQuantity(quantity: Quantity): string {
  * looks and keeps (`1.500` is one, by a quirk). Throws QuantityFormatError.
  */
 export function canonicalQuantity(text: string): string {
-  if (text === '0') return text;
+  if (text === '0' || short.test(text)) return text;
   const { whole, fraction, suffix } = scan(text);
   if (suffix.base === 2) {
     const isShort = fraction === '' && 14 - whole.length - Math.trunc((suffix.exponent * 3) / 10) >= 0;
@@ -77,6 +77,9 @@ export function canonicalQuantity(text: string): string {
   }
   return formatQuantity(parseQuantity(text));
 }
+
+/** Nearly all quantities there are; with three digits at most no larger suffix would do. */
+const short = /^[1-9][0-9]{0,2}(?:[mkMGT]|[KMGT]i)?$/;
 
 /** In units, fractions rounded up. Exact up to 2^53. Texts that are no quantity count as 0: validation came before. */
 export function quantityValue(text: string | number | undefined | null): number {

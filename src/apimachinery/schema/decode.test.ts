@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseJson } from '../json/parse-json.ts';
@@ -214,3 +215,14 @@ test('decode: every schema: an empty object has a printed form that decodes to i
     assert.equal(JSON.stringify(second.object), JSON.stringify(first.object), name);
   }
 });
+
+test('decode: what a real API server stored: decodes to itself', () => {
+  const roles: { items: object[] } = JSON.parse(readFileSync(new URL('clusterroles.json', bootstrap), 'utf8'));
+  assert.ok(roles.items.length > 50);
+  for (const role of roles.items) {
+    const { object, unknownFields } = decodeObject(schemas, 'io.k8s.api.rbac.v1.ClusterRole', role);
+    assert.deepEqual(object, role);
+    assert.deepEqual(unknownFields, []);
+  }
+});
+const bootstrap = new URL('../../apis/facts/bootstrap/', import.meta.url);

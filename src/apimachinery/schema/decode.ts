@@ -64,6 +64,14 @@ interface FieldDecoder {
   zero: (() => unknown) | undefined;
 }
 
+interface StructLayout {
+  /** In Go's order. */
+  fields: readonly FieldDecoder[];
+  places: ReadonlyMap<string, number>;
+  /** Places of the fields that are printed even when absent. */
+  always: readonly number[];
+}
+
 const decodersOfSets = new WeakMap<SchemaSet, Map<string, Decoder>>();
 
 function decoderOf(schemas: SchemaSet, name: string): Decoder {
@@ -80,27 +88,47 @@ function decoderOf(schemas: SchemaSet, name: string): Decoder {
     return special;
   }
   // Schemas refer to themselves (JSONSchemaProps): the fields are compiled at first use, after this one is known.
-  let fields: FieldDecoder[] | undefined;
+  let layout: StructLayout | undefined;
   const decoder: Decoder = (value, state) => {
-    fields ??= compileFields(schemas, name);
-    return decodeStruct(fields, value, state);
+    layout ??= compileStruct(schemas, name);
+    return decodeStruct(layout, value, state);
   };
   decoders.set(name, decoder);
   return decoder;
 }
 
-function decodeStruct(fields: readonly FieldDecoder[], value: unknown, state: DecodeState): unknown {
-  const out: Record<string, unknown> = {};
+function decodeStruct(layout: StructLayout, value: unknown, state: DecodeState): unknown {
   let source = value as Record<string, unknown>;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     if (value !== null) state.odd = true;
     source = emptySource;
   }
-  let seen = 0;
-  for (let i = 0; i < fields.length; i++) {
-    const field = fields[i]!;
+  // The few fields that are there, of the many that could be, in Go's order.
+  const present: number[] = [];
+  let last = -1;
+  let isOrdered = true;
+  for (const name in source) {
+    const at = layout.places.get(name);
+    if (at === undefined) {
+      if (source[name] !== undefined) state.odd = true;
+      continue;
+    }
+    if (at < last) isOrdered = false;
+    last = at;
+    present.push(at);
+  }
+  if (!isOrdered) present.sort(ascending);
+
+  const { fields, always } = layout;
+  const out: Record<string, unknown> = {};
+  let nextAlways = 0;
+  for (let i = 0; i < present.length; i++) {
+    const at = present[i]!;
+    for (; nextAlways < always.length && always[nextAlways]! < at; nextAlways++)
+      fillZero(out, fields[always[nextAlways]!]!);
+    if (always[nextAlways] === at) nextAlways++;
+    const field = fields[at]!;
     const given = source[field.name];
-    if (given !== undefined) seen++;
     if (given === undefined || given === null) {
       if (field.zero !== undefined) out[field.name] = field.zero();
       continue;
@@ -108,16 +136,18 @@ function decodeStruct(fields: readonly FieldDecoder[], value: unknown, state: De
     const decoded = field.decode(given, state);
     if (field.zero !== undefined || !field.isEmpty(decoded)) out[field.name] = decoded;
   }
-  for (const name in source) {
-    if (source[name] !== undefined) seen--;
-  }
-  if (seen !== 0) state.odd = true;
+  for (; nextAlways < always.length; nextAlways++) fillZero(out, fields[always[nextAlways]!]!);
   return out;
+}
+const ascending = (a: number, b: number) => a - b;
+
+function fillZero(out: Record<string, unknown>, field: FieldDecoder): void {
+  out[field.name] = field.zero!();
 }
 const emptySource: Record<string, unknown> = {};
 
-function compileFields(schemas: SchemaSet, schemaName: string): FieldDecoder[] {
-  return Object.entries(schemas.get(schemaName)?.fields ?? {}).map(([name, field]) => {
+function compileStruct(schemas: SchemaSet, schemaName: string): StructLayout {
+  const fields = Object.entries(schemas.get(schemaName)?.fields ?? {}).map(([name, field]) => {
     const isPointer = field.go.startsWith('*');
     const decode = typeDecoder(schemas, field);
     return {
@@ -127,6 +157,11 @@ function compileFields(schemas: SchemaSet, schemaName: string): FieldDecoder[] {
       zero: field.omit === 'never' ? zeroOf(field, decode, isPointer) : undefined,
     };
   });
+  return {
+    fields,
+    places: new Map(fields.map((field, i) => [field.name, i])),
+    always: fields.flatMap((field, i) => (field.zero ? [i] : [])),
+  };
 }
 
 function typeDecoder(schemas: SchemaSet, type: SchemaType): Decoder {
