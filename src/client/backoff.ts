@@ -1,4 +1,7 @@
-/** Exponential back-off with full-range jitter: between half and all of `initialMs · 2^n`, never above `maxMs`. */
+/**
+ * Exponential back-off with jitter: between half and all of `initialMs · 1.5^n`, never above `maxMs`. It grows slowly, so
+ * that what was away for a few seconds is found again soon after it is back.
+ */
 export class Backoff {
   #initialMs: number;
   #maxMs: number;
@@ -12,7 +15,7 @@ export class Backoff {
   }
 
   nextMs(): number {
-    const full = Math.min(this.#maxMs, this.#initialMs * 2 ** Math.min(this.#failures++, 30));
+    const full = Math.min(this.#maxMs, this.#initialMs * growth ** Math.min(this.#failures++, 60));
     return full * (0.5 + this.#random() / 2);
   }
 
@@ -20,3 +23,5 @@ export class Backoff {
     this.#failures = 0;
   }
 }
+
+const growth = 1.5;

@@ -54,6 +54,13 @@ test('client: component server: health: ok, verbose, one check, excluded, failed
   assert.equal((await ask(port, '/')).status, 404);
 });
 
+test('client: component server: readiness: has checks of its own, liveness does not', async (t) => {
+  const port = await serve(t, { readyChecks: { informers: () => 'not synced' } });
+  assert.equal((await ask(port, '/readyz')).status, 500);
+  assert.equal((await ask(port, '/livez')).status, 200);
+  assert.equal((await ask(port, '/healthz/informers')).status, 404);
+});
+
 test('client: component server: metrics: open to the loopback, or for certificates of the CA', async (t) => {
   const open = await serve(t);
   assert.deepEqual(await ask(open, '/metrics'), { status: 200, body: 'up 1\n' });

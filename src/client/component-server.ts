@@ -20,6 +20,8 @@ export interface ComponentServerOptions {
   clientCa?: string;
   /** By name, `ping` aside: undefined when well, else what is wrong. */
   checks?: Record<string, () => string | undefined>;
+  /** More, for /readyz alone: what a restart would not mend. */
+  readyChecks?: Record<string, () => string | undefined>;
   metrics(): Promise<{ contentType: string; body: string }>;
 }
 
@@ -103,7 +105,11 @@ function replyHealth(
   only: string,
   url: URL,
 ): void {
-  const checks: Record<string, () => string | undefined> = { ping: () => undefined, ...options.checks };
+  const checks: Record<string, () => string | undefined> = {
+    ping: () => undefined,
+    ...options.checks,
+    ...(endpoint === 'readyz' && options.readyChecks),
+  };
   if (only !== '' && !Object.hasOwn(checks, only)) {
     reply(response, 404, '404 page not found\n');
     return;

@@ -271,7 +271,11 @@ class Elector implements LeaderElector {
     await reflect(
       { name: 'leases', resource, fieldSelector: `metadata.name=${name}`, clock, random, log },
       {
-        replace: (items) => items.forEach(seen),
+        replace: (items) => {
+          items.forEach(seen);
+          // The server answers again, or for the first time: try now, not at the next turn.
+          this.#wake();
+        },
         upsert: seen,
         // A Lease somebody deleted: its holder makes it again; the others wait for the holder's term all the same.
         remove() {},
