@@ -34,7 +34,10 @@ export function apiGroups(resources: Iterable<ResourceInfo>): { core: ApiGroup |
     );
     return { name, versions: sorted, preferredVersion: sorted[0]!.version };
   });
-  groups.sort((a, b) => groupPriority(b.name) - groupPriority(a.name) || compareText(a.name, b.name));
+  groups.sort((a, b) => {
+    const [x, y] = [groupPriority(a.name), groupPriority(b.name)];
+    return x === y ? compareText(a.name, b.name) : y > x ? 1 : -1;
+  });
   return { core: groups.find((g) => g.name === ''), groups: groups.filter((g) => g.name !== '') };
 }
 
@@ -51,7 +54,11 @@ for (const { spec } of apiservices.items as {
 /** What upstream gives groups of custom resources. */
 const customGroupPriority = 1000;
 
+/** The group of APIServices itself has none, and stands before all. */
+const aggregatorGroup = 'apiregistration.k8s.io';
+
 function groupPriority(group: string): number {
+  if (group === aggregatorGroup) return Number.POSITIVE_INFINITY;
   return priorities.get(group)?.group ?? customGroupPriority;
 }
 
