@@ -49,8 +49,9 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
   const leases = new Leases(kv, clock);
   const storages = new Map<string, ResourceStorage>();
 
+  const closing = new AbortController();
   const current = new CurrentRevision(async () => {
-    const header = await withDeadline(clock, storeDeadlineMs, undefined, (signal) => readHeader(kv, prefix, signal));
+    const header = await withDeadline(clock, storeDeadlineMs, closing.signal, (s) => readHeader(kv, prefix, s));
     watch.check(header);
     return header.revision;
   });
@@ -85,7 +86,7 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
         throw toStatusError(error);
       }
     },
-    synced: () => [...watch.caches].every((cache) => cache.ready),
+    synced: () => watch.synced,
     async ping(signal) {
       try {
         await withDeadline(clock, storeDeadlineMs, signal, (s) => readHeader(kv, prefix, s));
@@ -94,7 +95,13 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
       }
     },
     raw: createRawStorage(kv, clock, leases),
-    run: (signal) => watch.run(signal),
+    async run(signal) {
+      try {
+        await watch.run(signal);
+      } finally {
+        closing.abort();
+      }
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { isStatusError } from '#apimachinery/status-error.ts';
+import { FakeClock } from '#base/testing/fake-clock.ts';
 import type { ResourceStorage } from '../storage.ts';
 import { FakeEtcd, type TxnFault } from '../testing/fake-etcd.ts';
 import {
@@ -277,5 +278,33 @@ test('page: its snapshot is compacted: Expired, with a token that goes on', asyn
   });
   const rest = await storage.list({ prefix: maps.prefix, continueToken: token });
   assert.deepEqual(rest.entries.map(nameOf), ['b', 'b2', 'c']);
+  await other.stop();
+});
+
+test('page: of a resource larger than a page of the store: is all there', async () => {
+  const prefix = '/registry/many/';
+  for (let i = 0; i < 2_500; i++) etcd.put(`${prefix}default/n${i}`, JSON.stringify(map(`n${i}`)));
+  const storage = backend.resource(codecFor(prefix));
+  await eventually(() => backend.synced(), 'synced');
+  assert.equal((await storage.list({ prefix, revision: 0 })).entries.length, 2_500);
+});
+
+test('watch of the store: open but dead: is made anew', async () => {
+  const clock = new FakeClock();
+  const other = startBackend(etcd, { clock });
+  const storage = other.resource(maps);
+  await clock.advance(100);
+  assert.ok(other.synced());
+  etcd.isWatchHeld = true;
+  const watches = etcd.watches;
+  const at = etcd.put(keyOf('x'), JSON.stringify(map('x')));
+  const reading = storage.get(keyOf('x'), { revision: at });
+  const refused = assert.rejects(reading, (e) => isStatusError(e, 'Timeout'));
+  await clock.advance(3_100);
+  await refused;
+  const again = assert.rejects(storage.get(keyOf('x'), { revision: at }), (e) => isStatusError(e, 'Timeout'));
+  await clock.advance(3_100);
+  await again;
+  assert.ok(etcd.watches > watches, 'another stream');
   await other.stop();
 });

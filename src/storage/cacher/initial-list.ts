@@ -3,23 +3,23 @@ import { storeDeadlineMs, withDeadline } from '../etcd3/deadline.ts';
 import { type EtcdKv, type KeyValue, prefixEnd } from '../etcd3/kv.ts';
 
 /** Keys a page: bounded so that neither side holds a second copy of a large resource in one message. */
-const pageKeys = 2_000;
+const pageKeys = 1_000;
 
-/** Everything under the prefix as it was at `revision`. */
-export async function listAll(
+/** Everything under the prefix as it was at `revision`, page by page. */
+export async function* listPages(
   kv: EtcdKv,
   clock: Clock,
   prefix: string,
   revision: number,
   signal: AbortSignal,
-): Promise<KeyValue[]> {
+): AsyncGenerator<readonly KeyValue[]> {
   const rangeEnd = prefixEnd(prefix);
-  const all: KeyValue[] = [];
-  for (let key = prefix; ; key = `${all.at(-1)!.key}\0`) {
+  for (let key = prefix; ; ) {
     const page = await withDeadline(clock, storeDeadlineMs, signal, (s) =>
       kv.range({ key, rangeEnd, revision, limit: pageKeys }, s),
     );
-    for (const item of page.kvs) all.push(item);
-    if (!page.more || page.kvs.length === 0) return all;
+    yield page.kvs;
+    if (!page.more || page.kvs.length === 0) return;
+    key = `${page.kvs.at(-1)!.key}\0`;
   }
 }

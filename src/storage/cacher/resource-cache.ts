@@ -10,6 +10,7 @@ import type { Logger } from '#base/log.ts';
 import { decodeEntry, type Entry, restampEntry } from '../etcd3/entry.ts';
 import type { KeyValue, KvEvent } from '../etcd3/kv.ts';
 import type { ResourceCodec } from '../storage.ts';
+import { difference, type Listed } from './difference.ts';
 import { CacheEvent, EventRing } from './event-ring.ts';
 import { SnapshotHistory } from './snapshot-history.ts';
 import { WatcherIndex } from './watcher-index.ts';
@@ -39,6 +40,7 @@ export class ResourceCache {
   #ready = false;
   /** Events since the list began, while there is one under way. */
   #held: KvEvent[] | undefined;
+  #listed: Listed[] = [];
   readonly #waiting = new Set<(isReady: boolean) => void>();
   /** Writes of this server whose events are still to come: the entry is already made. */
   #handedOver = new Map<string, Entry>();
@@ -102,34 +104,44 @@ export class ResourceCache {
   beginFill(): void {
     this.#ready = false;
     this.#held = [];
+    this.#listed = [];
+  }
+
+  /** A page of the list. Decoded as it comes, so that a large resource never stops the process for long. */
+  addListed(kvs: readonly KeyValue[]): void {
+    for (const kv of kvs) {
+      const known = this.#tree.get(kv.key);
+      const entry = known?.revision === kv.modRevision ? known : this.#decode(kv);
+      if (entry) this.#listed.push({ entry, createRevision: kv.createRevision });
+    }
+  }
+
+  /** The list is complete, as of `revision`. What was here before is brought to it by events: watchers stay. */
+  finishFill(revision: number): void {
+    const held = this.#held ?? [];
+    const listed = this.#listed;
+    const before = this.#tree;
+    const pairs = listed.map(({ entry }): [string, Entry] => [entry.key, entry]);
+    this.#tree = new BTree(pairs, compareKeys);
+    this.#history.clear();
+    this.ring.reset(revision);
+    this.#held = undefined;
+    this.#listed = [];
+    this.#ready = true;
+    if (before.size > 0) {
+      for (const event of difference(before, listed, this.#tree, revision, this.#now())) this.watchers.dispatch(event);
+    }
+    for (const event of held) {
+      if (event.kv.modRevision > revision) this.apply(event);
+    }
+    for (const done of this.#waiting) done(true);
   }
 
   /** Events were missed: what is here stays only to tell watchers the difference once it has been listed again. */
   markStale(): void {
     this.#ready = false;
     this.#held = undefined;
-  }
-
-  /** The list, as of `revision`. What was here before is brought to it by events, so that watchers stay. */
-  finishFill(kvs: readonly KeyValue[], revision: number): void {
-    const held = this.#held ?? [];
-    const before = this.#tree;
-    const pairs: [string, Entry][] = [];
-    for (const kv of kvs) {
-      const known = before.get(kv.key);
-      const entry = known?.revision === kv.modRevision ? known : this.#decode(kv);
-      if (entry) pairs.push([kv.key, entry]);
-    }
-    this.#tree = new BTree(pairs, compareKeys);
-    this.#history.clear();
-    this.ring.reset(revision);
-    this.#held = undefined;
-    this.#ready = true;
-    if (before.size > 0) this.#announceDifference(before, kvs, revision);
-    for (const event of held) {
-      if (event.kv.modRevision > revision) this.apply(event);
-    }
-    for (const done of this.#waiting) done(true);
+    this.#listed = [];
   }
 
   /** False: too many events came while the list was under way; it has to begin anew. */
@@ -161,6 +173,7 @@ export class ResourceCache {
   drop(error: Error): void {
     this.#ready = false;
     this.#held = undefined;
+    this.#listed = [];
     this.#tree = new BTree<string, Entry>(undefined, compareKeys);
     this.#history.clear();
     this.#handedOver.clear();
@@ -192,31 +205,5 @@ export class ResourceCache {
       this.#log.error({ key: kv.key, revision: kv.modRevision, error: messageOf(error) }, 'undecodable value in store');
       return undefined;
     }
-  }
-
-  /**
-   * After a gap in the events (compaction): what a watcher would have seen, as far as a list can tell. A key that was
-   * deleted and made anew shows as both. The true revisions of deletions are lost: theirs are the latest possible.
-   */
-  #announceDifference(before: EntryTree, kvs: readonly KeyValue[], revision: number): void {
-    const events: CacheEvent[] = [];
-    const now = this.#now();
-    const gone = (old: Entry, at: number) =>
-      events.push(new CacheEvent('DELETED', old.key, at, restampEntry(old, at), old, now));
-    for (const kv of kvs) {
-      const entry = this.#tree.get(kv.key);
-      let old = before.get(kv.key);
-      if (entry === undefined || old?.revision === entry.revision) continue;
-      if (old && kv.createRevision > old.revision) {
-        gone(old, kv.createRevision - 1);
-        old = undefined;
-      }
-      events.push(new CacheEvent(old ? 'MODIFIED' : 'ADDED', kv.key, entry.revision, entry, old, now));
-    }
-    before.forEachPair((key, old) => {
-      if (!this.#tree.has(key)) gone(old, revision);
-    });
-    events.sort((a, b) => a.revision - b.revision);
-    for (const event of events) this.watchers.dispatch(event);
   }
 }

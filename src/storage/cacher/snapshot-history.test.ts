@@ -9,7 +9,7 @@ test('snapshots: a page keeps its state after the ring forgot it; at most eight 
   const clock = new FakeClock();
   const cache = new ResourceCache(maps, { clock, log: silentLogger, ringCapacity: 16 });
   cache.beginFill();
-  cache.finishFill([], 1);
+  cache.finishFill(1);
   let revision = 1;
   const write = async () => {
     revision++;

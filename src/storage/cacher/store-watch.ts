@@ -13,7 +13,7 @@ import { storeDeadlineMs, withDeadline } from '../etcd3/deadline.ts';
 import { type EtcdKv, KvError, type KvEvent, type KvWatch, prefixEnd, type ResponseHeader } from '../etcd3/kv.ts';
 import { readHeader } from './current-revision.ts';
 import { EventQueue } from './event-queue.ts';
-import { listAll } from './initial-list.ts';
+import { listPages } from './initial-list.ts';
 import { hasReliableProgress } from './progress-support.ts';
 import type { ResourceCache } from './resource-cache.ts';
 import { StoreRevision } from './store-revision.ts';
@@ -21,6 +21,8 @@ import { StoreRevision } from './store-revision.ts';
 const backoffMinMs = 50;
 const backoffMaxMs = 2_000;
 const parallelListsMax = 4;
+/** So long may progress requests go unanswered before the stream is given up. */
+const silentStreamMs = 5_000;
 
 export interface StoreWatchOptions {
   kv: EtcdKv;
@@ -47,13 +49,13 @@ export class StoreWatch {
   #stream: KvWatch | undefined;
   #failStream: ((error: KvError) => void) | undefined;
   #reliableProgress = false;
+  /** Monotonic: the first progress request since the stream was last heard of. */
+  #unansweredSince: number | undefined;
   #stopped: AbortSignal | undefined;
 
   constructor(options: StoreWatchOptions) {
     this.#options = options;
-    this.revision = new StoreRevision(options.clock, () => {
-      if (this.#reliableProgress) this.#stream?.requestProgress();
-    });
+    this.revision = new StoreRevision(options.clock, () => this.#requestProgress());
     this.#queue = new EventQueue(
       options.clock,
       (event) => this.cacheOf(event.kv.key)?.apply(event),
@@ -61,17 +63,16 @@ export class StoreWatch {
     );
   }
 
-  get connected(): boolean {
-    return this.#stream !== undefined;
+  /** Every resource has its initial state. */
+  get synced(): boolean {
+    if (this.#received === 0) return false;
+    for (const cache of this.#caches.values()) if (!cache.ready) return false;
+    return true;
   }
 
   /** False: the server's progress answers may overtake events, or none can be had; reads then go round the cache. */
   get canRequestProgress(): boolean {
     return this.#reliableProgress;
-  }
-
-  get caches(): Iterable<ResourceCache> {
-    return this.#caches.values();
   }
 
   add(cache: ResourceCache): void {
@@ -146,6 +147,7 @@ export class StoreWatch {
     } finally {
       this.#stream?.close();
       this.#stream = undefined;
+      this.#unansweredSince = undefined;
       this.#failStream = undefined;
     }
   }
@@ -216,7 +218,20 @@ export class StoreWatch {
     }
   }
 
+  /** Somebody waits for what has not come. A stream that does not even answer is dead, whatever its connection says. */
+  #requestProgress(): void {
+    if (!this.#reliableProgress || this.#stream === undefined) return;
+    const now = this.#options.clock.monotonic();
+    this.#unansweredSince ??= now;
+    if (now - this.#unansweredSince > silentStreamMs) {
+      this.#failStream?.(new KvError('unavailable', 'the watch does not answer'));
+    } else {
+      this.#stream.requestProgress();
+    }
+  }
+
   #receive(events: readonly KvEvent[]): void {
+    this.#unansweredSince = undefined;
     const last = events.at(-1);
     if (last === undefined || last.kv.modRevision <= this.#received) return;
     if (this.#queue.isFull) throw new KvError('other', 'events come faster than they can be delivered');
@@ -226,6 +241,7 @@ export class StoreWatch {
   }
 
   #progress(revision: number): void {
+    this.#unansweredSince = undefined;
     if (revision <= this.#received) return;
     this.#received = revision;
     this.#queue.pushProgress(revision);
@@ -257,9 +273,11 @@ export class StoreWatch {
       const revision = this.revision.applied;
       cache.beginFill();
       try {
-        const kvs = await listAll(kv, clock, cache.codec.prefix, revision, this.#stopped!);
-        if (!isWanted()) return;
-        if (cache.canFinishFill) return cache.finishFill(kvs, revision);
+        for await (const page of listPages(kv, clock, cache.codec.prefix, revision, this.#stopped!)) {
+          if (!isWanted()) return;
+          cache.addListed(page);
+        }
+        if (cache.canFinishFill) return cache.finishFill(revision);
         log.warn({ prefix: cache.codec.prefix }, 'too many events while listing: listing again');
       } catch (error) {
         if (!isWanted()) return;

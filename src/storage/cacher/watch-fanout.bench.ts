@@ -17,7 +17,7 @@ const codec = codecFor('/registry/pods/');
 function measure(title: string, prefixOf: (i: number) => string, filter?: EntryFilter): void {
   const cache = new ResourceCache(codec, { clock: realClock, log: silentLogger, ringCapacity: 1_000 });
   cache.beginFill();
-  cache.finishFill([], 1);
+  cache.finishFill(1);
   let sent = 0;
   const sink: WatchSink = {
     send: () => {

@@ -2,7 +2,8 @@ import type { Clock } from '#base/clock.ts';
 import type { EtcdKv } from './kv.ts';
 
 /** A lease is shared by all that is written within this time, and by no more than so many keys (as upstream's). */
-const reuseSeconds = 60;
+const reuseShare = 0.05;
+const reuseSecondsMax = 60;
 const keysPerLeaseMax = 1_000;
 
 interface SharedLease {
@@ -12,8 +13,8 @@ interface SharedLease {
 }
 
 /**
- * Leases for keys that end by themselves. A key lives between its TTL and a minute more: a lease for each Event would
- * cost the store more than the Events.
+ * Leases for keys that end by themselves. A key may live a twentieth longer than its TTL, a minute at most: a lease
+ * for each Event would cost the store more than the Events.
  */
 export class Leases {
   readonly #kv: EtcdKv;
@@ -31,6 +32,7 @@ export class Leases {
     let lease = this.#current.get(ttlSeconds);
     if (lease === undefined || now >= lease.until || lease.keys >= keysPerLeaseMax) {
       this.#dropEnded(now);
+      const reuseSeconds = Math.min(reuseSecondsMax, Math.floor(ttlSeconds * reuseShare));
       lease = { id: this.#kv.grantLease(ttlSeconds + reuseSeconds, signal), until: now + reuseSeconds * 1000, keys: 0 };
       this.#current.set(ttlSeconds, lease);
       lease.id.catch(() => this.forget(ttlSeconds));

@@ -93,6 +93,8 @@ export class Writer {
       for (;;) {
         const step = await this.#tryUpdate(key, current, isFresh, change, options, signal, fence);
         if (step.done) return step.entry;
+        // The caller has been answered: `change` must not be asked again.
+        if (signal.aborted) throw new KvError('timeout', 'gave up');
         current = step.found === 'read' ? await this.#read(key, signal) : this.#decode(step.found);
         isFresh = true;
       }

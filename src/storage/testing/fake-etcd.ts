@@ -43,6 +43,7 @@ export class FakeEtcd implements EtcdKv {
   isWatchHeld = false;
   ranges = 0;
   txns = 0;
+  watches = 0;
   /** Asked at each transaction. */
   faults: () => TxnFault = () => undefined;
   /** Awaited between a range's execution and its answer. */
@@ -97,6 +98,7 @@ export class FakeEtcd implements EtcdKv {
   }
 
   watch(request: WatchRequest, sink: KvWatchSink) {
+    this.watches++;
     const stream: Stream = { request, sink, sent: request.startRevision - 1 };
     void turn().then(() => {
       if (this.isDown) return sink.onEnd(new KvError('unavailable', 'no connection'));
