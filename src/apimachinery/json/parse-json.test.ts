@@ -106,3 +106,10 @@ test('json: deep documents: refused before they exhaust the stack', () => {
 test('json: encoding: escapes what HTML would read', () => {
   assert.equal(encodeJson({ a: '<&>\u2028' }), '{"a":"\\u003c\\u0026\\u003e\\u2028"}');
 });
+
+test('json: hostile texts: cost no more than their length', () => {
+  const digits = '1'.repeat(1_000_000);
+  assert.equal(parseJson(`{"a":${digits}}`).floatLiterals, undefined);
+  assert.equal(parseJson(`{"a":"${' '.repeat(1_000_000)}"}`).value.a.length, 1_000_000);
+  assert.equal(parseJson(`{"a":"${'\\\\'.repeat(500_000)}"}`).value.a.length, 500_000);
+});

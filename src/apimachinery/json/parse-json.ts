@@ -38,8 +38,8 @@ export function duplicateFieldText(path: string): string {
   return `duplicate field ${JSON.stringify(path)}`;
 }
 
-/** May also hit inside a string, which costs a scan and nothing else. */
-const floatLike = /[:,[\s]-?\d+(?:\.0+)?(?:[eE][-+]?\d+)?(?<=[.eE][-+]?\d+)\s*[,\]}]/;
+/** May also hit inside a string, which costs a scan and nothing else. Bounded, so that no text makes it slow. */
+const floatLike = /[:,[\s]-?\d{1,20}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,4})?(?<=[.eE][-+]?\d{1,20})\s{0,8}[,\]}]/;
 
 function countKeys(value: unknown, depth: number): number {
   if (typeof value !== 'object' || value === null) return 0;

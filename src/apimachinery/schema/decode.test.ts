@@ -56,6 +56,14 @@ test('decode: canonical forms: quantities, times, bytes, int or string', () => {
   );
 });
 
+test('decode: bytes: padding is checked, whatever the length', () => {
+  const bytes = (a: string) => decode('secret', { data: { a } }).object.data.a;
+  assert.equal(bytes('AAAA'.repeat(500_000)).length, 2_000_000);
+  for (const good of ['', 'AA==', 'AAA=', 'AAAA']) assert.equal(bytes(good), good);
+  for (const bad of ['A', 'AA', 'AAA', 'A===', '====', 'AA==AAAA', 'AA=A', 'AA-_'])
+    assert.throws(() => bytes(bad), bad);
+});
+
 test('decode: unknown fields: dropped, and named in the order of the document', () => {
   const { object, unknownFields } = decode('deployment', {
     spec: {

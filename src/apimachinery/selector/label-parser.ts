@@ -157,9 +157,9 @@ function asWord(token: Token): Token {
 
 function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
-  for (const [, symbol, word] of text.matchAll(/[ \t\r\n]*(?:(==|!=|[=!<>(),])|([^ \t\r\n=!<>(),]+))/g)) {
+  for (const [, symbol, word] of text.matchAll(/[ \t\r\n]+|(==|!=|[=!<>(),])|([^ \t\r\n=!<>(),]+)/g)) {
     if (symbol) tokens.push({ kind: symbol as TokenKind, text: symbol });
-    else tokens.push({ kind: word === 'in' || word === 'notin' ? word : 'word', text: word! });
+    else if (word) tokens.push({ kind: word === 'in' || word === 'notin' ? word : 'word', text: word });
   }
   tokens.push({ kind: 'end', text: '' });
   return tokens;
