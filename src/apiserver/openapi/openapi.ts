@@ -102,34 +102,36 @@ const info = { title: 'Kubernetes', version: kubernetesVersion };
 const bearer = { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' };
 
 function v3Document(scheme: Scheme, resources: readonly ResourceInfo[]): Json {
-  const facts = scheme.schemas as unknown as Record<string, SchemaFact>;
-  const known = new Set(Object.keys(facts));
+  const known = new Set(scheme.schemas.names());
   const paths = Object.assign({}, ...resources.map((r) => pathsOf(r, 'v3', known)));
-  const used = closure(resources.length > 0 ? schemasOf(resources, scheme) : [], facts);
+  const used = closure(resources.length > 0 ? schemasOf(resources, scheme) : [], (name) => factOf(scheme, name));
   return {
     openapi: '3.0.0',
     info,
     paths,
     components: {
-      schemas: Object.fromEntries([...used].sort().map((name) => [name, toSchema(facts[name]!, 'v3')])),
+      schemas: Object.fromEntries([...used].sort().map((name) => [name, toSchema(factOf(scheme, name)!, 'v3')])),
       securitySchemes: { BearerToken: bearer },
     },
   };
 }
 
 function v2Document(scheme: Scheme): Json {
-  const facts = scheme.schemas as unknown as Record<string, SchemaFact>;
-  const known = new Set(Object.keys(facts));
+  const known = new Set(scheme.schemas.names());
   const resources = [...scheme.resources()];
-  const used = closure(schemasOf(resources, scheme), facts);
+  const used = closure(schemasOf(resources, scheme), (name) => factOf(scheme, name));
   return {
     swagger: '2.0',
     info,
     paths: Object.assign({}, ...resources.map((r) => pathsOf(r, 'v2', known))),
-    definitions: Object.fromEntries([...used].sort().map((name) => [name, toSchema(facts[name]!, 'v2')])),
+    definitions: Object.fromEntries([...used].sort().map((name) => [name, toSchema(factOf(scheme, name)!, 'v2')])),
     securityDefinitions: { BearerToken: bearer },
     security: [{ BearerToken: [] }],
   };
+}
+
+function factOf(scheme: Scheme, name: string): SchemaFact | undefined {
+  return scheme.schemas.get(name) as SchemaFact | undefined;
 }
 
 /** Kinds, their lists, what subresources answer with, and what all paths use. */

@@ -62,7 +62,7 @@ export function toSchema(fact: SchemaFact, dialect: Dialect): Schema {
 }
 
 /** The names, and those they refer to, and so on. */
-export function closure(names: Iterable<string>, facts: Record<string, SchemaFact>): Set<string> {
+export function closure(names: Iterable<string>, factOf: (name: string) => SchemaFact | undefined): Set<string> {
   const found = new Set<string>();
   const visit = (fact: SchemaFact) => {
     if (fact.ref) add(fact.ref);
@@ -71,7 +71,7 @@ export function closure(names: Iterable<string>, facts: Record<string, SchemaFac
     if (fact.fields) for (const field of Object.values(fact.fields)) visit(field);
   };
   const add = (name: string) => {
-    const fact = facts[name];
+    const fact = factOf(name);
     if (!fact || found.has(name)) return;
     found.add(name);
     visit(fact);
