@@ -135,7 +135,7 @@ export function isInt64(text: string): boolean {
   return value === BigInt.asIntN(64, value);
 }
 
-type TokenKind = 'word' | 'end' | 'bad' | '=' | '==' | '!=' | '!' | '<' | '>' | '(' | ')' | ',' | 'in' | 'notin';
+type TokenKind = 'word' | 'end' | '=' | '==' | '!=' | '!' | '<' | '>' | '(' | ')' | ',' | 'in' | 'notin';
 interface Token {
   kind: TokenKind;
   text: string;
