@@ -70,3 +70,37 @@ export async function ended(child: ChildProcess, signal: NodeJS.Signals): Promis
   }
   return child.exitCode;
 }
+
+export interface OurEtcd extends RunningEtcd {
+  dataDir: string;
+  child: ChildProcess;
+  /** Ends it with this signal and leaves the data; the exit status. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+const evenkeel = join(import.meta.dirname, '..', 'bin', 'evenkeel.ts');
+
+/** Our store; `dataDir` absent: a new one, removed by stop(). */
+export async function startOurEtcd(flags: readonly string[] = [], dataDir?: string): Promise<OurEtcd> {
+  const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'evenkeel-etcd-'));
+  const url = flags.some((flag) => flag.startsWith('--listen-client-urls'))
+    ? []
+    : ['--listen-client-urls=http://127.0.0.1:0'];
+  const child = spawnOurEtcd([`--data-dir=${dir}`, ...url, ...flags]);
+  const log = await output(child, /"msg":"ready to serve client requests"/);
+  const ready = log.split('\n').find((line) => line.includes('ready to serve'))!;
+  return {
+    endpoint: JSON.parse(ready).clientUrls[0],
+    dataDir: dir,
+    child,
+    end: (signal) => ended(child, signal),
+    async stop() {
+      await ended(child, 'SIGKILL');
+      if (!dataDir) rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export function spawnOurEtcd(flags: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [evenkeel, 'etcd', ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+}

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { startRealEtcd } from './etcd-processes.ts';
+import { startOurEtcd, startRealEtcd } from './etcd-processes.ts';
 import { etcdSuite } from './etcd-suite.ts';
 
 function isEtcdInstalled(): boolean {
@@ -16,3 +16,5 @@ if (isMissing && process.env['CI'] === 'true') throw new Error('real etcd is mis
 etcdSuite('real etcd', startRealEtcd, {
   skip: isMissing && 'real etcd is not installed (Debian: etcd-server)',
 });
+
+etcdSuite('the embedded store', () => startOurEtcd());

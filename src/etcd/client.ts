@@ -243,7 +243,8 @@ class WatchMultiplexer {
 
   async #stream(): Promise<WatchStream> {
     for (;;) {
-      const pending = (this.#current ??= this.#open());
+      this.#current ??= this.#open();
+      const pending = this.#current;
       try {
         const stream = await pending;
         if (stream.isOpen) return stream;

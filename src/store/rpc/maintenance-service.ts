@@ -1,0 +1,138 @@
+/** Maintenance and Cluster: one member, its own leader. */
+import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { Logger } from '#base/log.ts';
+import { AlarmAction, AlarmType } from '#etcd/messages.ts';
+import type { Cluster, Maintenance } from '#etcd/rpc.ts';
+import type { Store } from '../store.ts';
+import { errors } from '../store-error.ts';
+import { grpcError, type HeaderOf, type Unary } from './grpc-service.ts';
+
+/** The etcd whose API this is: clients switch features on it. */
+export const etcdVersion = '3.5.21';
+
+export interface MemberInfo {
+  name: string;
+  clientUrls: readonly string[];
+  peerUrls: readonly string[];
+}
+
+const pieceBytes = 64 * 1024;
+
+type MaintenanceMethods = Omit<typeof Maintenance, 'snapshot'>;
+
+export function maintenanceService(store: Store, headerOf: HeaderOf, log: Logger) {
+  const { database } = store;
+  const header = () => headerOf(store.revision);
+  const unary: { [K in keyof MaintenanceMethods]: Unary<MaintenanceMethods[K]> } = {
+    async status() {
+      await store.settled();
+      const index = BigInt(store.revision) + BigInt(database.term);
+      return {
+        header: header(),
+        version: etcdVersion,
+        dbSize: database.sizeBytes(),
+        dbSizeInUse: database.sizeInUseBytes(),
+        leader: database.memberId,
+        raftIndex: index,
+        raftAppliedIndex: index,
+        raftTerm: BigInt(database.term),
+        errors: [...store.alarms].map((alarm) => `memberID:${database.memberId} alarm:${nameOf(alarm)} `),
+      };
+    },
+    async defragment() {
+      await store.exclusively(() => database.vacuum());
+      return { header: header() };
+    },
+    hash: async () => ({ header: header(), hash: await store.hash(0) }),
+    hashKv: async ({ revision }) => ({
+      hash: await store.hash(revision),
+      header: header(),
+      compactRevision: store.compactRevision,
+    }),
+    async alarm({ action, alarm }) {
+      if (action === AlarmAction.ACTIVATE && alarm !== AlarmType.NONE) store.alarms.add(alarm);
+      const before = [...store.alarms];
+      if (action === AlarmAction.DEACTIVATE) {
+        if (alarm === AlarmType.NONE) store.alarms.clear();
+        else store.alarms.delete(alarm);
+      }
+      const shown = action === AlarmAction.DEACTIVATE ? before.filter((a) => !store.alarms.has(a)) : [...store.alarms];
+      return {
+        header: header(),
+        alarms: shown.map((a) => ({ memberId: database.memberId, alarm: a as 0 | 1 | 2 })),
+      };
+    },
+    moveLeader: () => {
+      throw errors.singleMember();
+    },
+  };
+
+  const snapshot = (stream: ServerWritableStream<unknown, unknown>) => {
+    sendSnapshot(store, stream, header).then(
+      () => stream.end(),
+      (error: unknown) => stream.emit('error', grpcError(error, log)),
+    );
+  };
+  return { ...unary, snapshot };
+}
+
+/** As etcd sends it: the pages of a database file, and then their SHA-256. */
+async function sendSnapshot(store: Store, stream: ServerWritableStream<unknown, unknown>, header: () => object) {
+  const copy = `${store.database.path}.snapshot-${randomUUID()}`;
+  try {
+    await store.exclusively(() => store.database.copyTo(copy));
+    let remainingBytes = (await stat(copy)).size;
+    const hash = createHash('sha256');
+    const send = async (blob: Buffer) => {
+      if (stream.cancelled) return;
+      if (!stream.write({ header: header(), remainingBytes, blob })) {
+        await Promise.race([once(stream, 'drain'), once(stream, 'cancelled')]);
+      }
+    };
+    for await (const piece of createReadStream(copy, { highWaterMark: pieceBytes })) {
+      remainingBytes -= piece.length;
+      hash.update(piece);
+      await send(piece);
+      if (stream.cancelled) return;
+    }
+    await send(hash.digest());
+  } finally {
+    await rm(copy, { force: true });
+  }
+}
+
+export function clusterService(
+  store: Store,
+  headerOf: HeaderOf,
+  info: MemberInfo,
+): { [K in keyof typeof Cluster]: Unary<(typeof Cluster)[K]> } {
+  const oneOnly = () => {
+    throw errors.singleMember();
+  };
+  return {
+    memberList: () => ({
+      header: headerOf(store.revision),
+      members: [
+        {
+          id: store.database.memberId,
+          name: info.name,
+          peerUrls: info.peerUrls,
+          clientUrls: info.clientUrls,
+          isLearner: false,
+        },
+      ],
+    }),
+    memberAdd: oneOnly,
+    memberRemove: oneOnly,
+    memberUpdate: oneOnly,
+    memberPromote: oneOnly,
+  };
+}
+
+function nameOf(alarm: number): string {
+  return alarm === AlarmType.NOSPACE ? 'NOSPACE' : 'CORRUPT';
+}

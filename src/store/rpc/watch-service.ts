@@ -1,0 +1,138 @@
+/** One Watch stream: several watches with IDs, all of them bounded by the stream's own buffer. */
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { encodeWatchResponse, type WatchResponse } from '#etcd/key-value.ts';
+import type { WatchCreateRequest, WatchRequest } from '#etcd/messages.ts';
+import { keyRange } from '../mvcc/kv-store.ts';
+import type { Watcher, WatchHub, WatchReceiver } from '../mvcc/watch-hub.ts';
+import type { HeaderOf, Sized } from './grpc-service.ts';
+
+/** A fragment is cut at the size etcd allows a request. */
+const fragmentBytesMax = 1.5 * 1024 * 1024;
+/** Watches of one stream; more are refused. */
+const watchesPerStreamMax = 10_000;
+/** An answer that concerns every watch of the stream. */
+const everyWatch = -1;
+
+type Stream = ServerDuplexStream<Sized<WatchRequest>, Buffer>;
+
+export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): void {
+  const watchers = new Map<number, Watcher>();
+  let isFull = false;
+  let isEnded = false;
+  let isProgressWanted = false;
+  let nextId = 0;
+
+  const send = (
+    response: Omit<Partial<WatchResponse>, 'events' | 'header'>,
+    revision: number,
+    events: readonly Buffer[],
+  ) => {
+    if (!stream.write(encodeWatchResponse({ ...response, header: headerOf(revision) }, events))) isFull = true;
+  };
+
+  const receiver: WatchReceiver = {
+    isFull: () => isFull,
+    events(watcher, events, revision) {
+      const parts = fragments.has(watcher.id) ? split(events) : [events];
+      for (let i = 0; i < parts.length; i++) {
+        send({ watchId: watcher.id, fragment: i < parts.length - 1 }, revision, parts[i]!);
+      }
+    },
+    progress: (watcher, revision) => send({ watchId: watcher.id }, revision, none),
+    compacted(watcher, compactRevision) {
+      watchers.delete(watcher.id);
+      fragments.delete(watcher.id);
+      send({ watchId: watcher.id, canceled: true, compactRevision }, hub.durableRevision, none);
+    },
+    synced() {
+      if (isProgressWanted) progress();
+    },
+  };
+  const fragments = new Set<number>();
+
+  /** Only when no watch of the stream is behind: the answer says of all of them that nothing is missing. */
+  const progress = () => {
+    isProgressWanted = true;
+    if (isFull) return;
+    for (const watcher of watchers.values()) if (!watcher.isSynced) return;
+    isProgressWanted = false;
+    send({ watchId: everyWatch }, hub.durableRevision, none);
+  };
+
+  const create = (request: WatchCreateRequest) => {
+    const id = request.watchId !== 0 ? request.watchId : freeId();
+    const refusal = watchers.has(id)
+      ? 'etcdserver: mvcc: duplicate watch ID provided on the WatchStream'
+      : watchers.size >= watchesPerStreamMax
+        ? `evenkeel: more than ${watchesPerStreamMax} watches on one stream`
+        : undefined;
+    if (refusal) {
+      send({ watchId: everyWatch, created: true, canceled: true, cancelReason: refusal }, hub.durableRevision, none);
+      return;
+    }
+    // No key stands for the first one there could be.
+    const key = request.key.length === 0 ? firstKey : request.key;
+    send({ watchId: id, created: true }, hub.durableRevision, none);
+    if (request.fragment) fragments.add(id);
+    const range = keyRange(key, request.rangeEnd);
+    const { startRevision, prevKv, progressNotify, filters } = request;
+    watchers.set(id, hub.add(id, { range, startRevision, prevKv, progressNotify, filters }, receiver));
+  };
+
+  const freeId = () => {
+    while (watchers.has(nextId)) nextId++;
+    return nextId++;
+  };
+
+  const cancel = (id: number) => {
+    const watcher = watchers.get(id);
+    if (!watcher) return;
+    hub.remove(watcher);
+    watchers.delete(id);
+    fragments.delete(id);
+    send({ watchId: id, canceled: true }, hub.durableRevision, none);
+  };
+
+  const end = () => {
+    if (isEnded) return;
+    isEnded = true;
+    for (const watcher of watchers.values()) hub.remove(watcher);
+    watchers.clear();
+  };
+
+  stream.on('data', ({ body }: Sized<WatchRequest>) => {
+    if (isEnded) return;
+    if (body.createRequest) create(body.createRequest);
+    else if (body.cancelRequest) cancel(body.cancelRequest.watchId);
+    else if (body.progressRequest) progress();
+  });
+  stream.on('drain', () => {
+    isFull = false;
+    for (const watcher of watchers.values()) hub.resume(watcher);
+    if (isProgressWanted) progress();
+  });
+  stream.on('end', () => {
+    end();
+    stream.end();
+  });
+  stream.on('cancelled', end);
+  stream.on('error', end);
+  stream.on('close', end);
+}
+
+const none: readonly Buffer[] = [];
+const firstKey = Buffer.from([0]);
+
+function split(events: readonly Buffer[]): Buffer[][] {
+  const parts: Buffer[][] = [[]];
+  let size = 0;
+  for (const event of events) {
+    if (size > 0 && size + event.length > fragmentBytesMax) {
+      parts.push([]);
+      size = 0;
+    }
+    parts.at(-1)!.push(event);
+    size += event.length;
+  }
+  return parts;
+}
