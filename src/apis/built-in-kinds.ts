@@ -3,6 +3,7 @@
  * and a line in that folder's kinds.ts; a kind without a line here is still stored, served and listed.
  */
 import { appsV1 } from './apps/v1/kinds.ts';
+import { batchV1 } from './batch/v1/kinds.ts';
 import { coreV1 } from './core/v1/kinds.ts';
 import type { KindDefinition, Strategy } from './kind.ts';
 
@@ -24,6 +25,7 @@ export type KindFolder = Record<string, KindModule>;
 const folders: [group: string, version: string, kinds: KindFolder][] = [
   ['', 'v1', coreV1],
   ['apps', 'v1', appsV1],
+  ['batch', 'v1', batchV1],
 ];
 
 export const builtInKinds: readonly BuiltInKind[] = folders.flatMap(([group, version, kinds]) =>

@@ -3,6 +3,8 @@
  * the kinds' own files (built-in-kinds.ts lists them). Nothing here changes after start-up; maps are built on first use.
  */
 import { formatGroupVersion, type GroupVersionKind, parseGroupVersion } from '#apimachinery/group-version.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import { decodeObject } from '#apimachinery/schema/decode.ts';
 import { SchemaSet } from '#apimachinery/schema/schema.ts';
 import { type BuiltInKind, builtInKinds } from './built-in-kinds.ts';
 import resourceFacts from './facts/resources.json' with { type: 'json' };
@@ -182,6 +184,22 @@ function completeStrategy(group: string, resource: string, infos: readonly Resou
     ...(fromFacts ? { selectableFields: fromFacts } : {}),
     ...(row ? { tableRow: row } : {}),
     ...own,
+    ...(info && hasZeroStatus(info) ? { prepareForCreate: withZeroStatus(info, own) } : {}),
+  };
+}
+
+/** Whether the kind's JSON always has a status. */
+function hasZeroStatus(info: ResourceInfo): boolean {
+  return info.subresources.has('status') && schemas.get(info.schema)?.fields?.['status']?.omit === 'never';
+}
+
+/** A new object's status is what an API server prints for an empty one: `replicas: 0`, `conditions: null`. */
+function withZeroStatus(info: ResourceInfo, own: Strategy): (object: KubeObject) => void {
+  let zero: unknown;
+  return (object) => {
+    zero ??= decodeObject(schemas, info.schema, {}).object.status;
+    object['status'] = structuredClone(zero);
+    own.prepareForCreate?.(object);
   };
 }
 

@@ -68,7 +68,8 @@ export function validateEphemeralContainers(spec: Fields, field: string, volumes
     const target = container.targetContainerName;
     if (target && !others.includes(target)) errors.push(fieldError.notFound(`${at}.targetContainerName`, target));
     for (const name of notEphemeral)
-      if (container[name]) errors.push(fieldError.forbidden(`${at}.${name}`, 'cannot be set for an Ephemeral Container'));
+      if (container[name])
+        errors.push(fieldError.forbidden(`${at}.${name}`, 'cannot be set for an Ephemeral Container'));
     if (container.resources?.limits || container.resources?.requests)
       errors.push(fieldError.forbidden(`${at}.resources`, 'cannot be set for an Ephemeral Container'));
     return errors;
@@ -79,7 +80,10 @@ function validateContainer(container: Fields, field: string, volumes: ReadonlySe
   return [
     ...(container.name ? dnsLabel(`${field}.name`, container.name) : [fieldError.required(`${field}.name`)]),
     ...validateImage(container.image, `${field}.image`),
-    ...oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, ['File', 'FallbackToLogsOnError']),
+    ...oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, [
+      'File',
+      'FallbackToLogsOnError',
+    ]),
     ...validatePorts(container.ports, `${field}.ports`),
     ...validateEnv(container, field),
     ...validateVolumeMounts(container, `${field}.volumeMounts`, volumes),
@@ -99,7 +103,9 @@ function takeName(container: Fields, field: string, names: Set<string>): FieldEr
 
 function validateImage(image: string | undefined, field: string): FieldError[] {
   if (!image) return [fieldError.required(field)];
-  return image.trim() === image ? [] : [fieldError.invalid(field, image, 'must not have leading or trailing whitespace')];
+  return image.trim() === image
+    ? []
+    : [fieldError.invalid(field, image, 'must not have leading or trailing whitespace')];
 }
 
 const protocols = ['SCTP', 'TCP', 'UDP'];
@@ -135,4 +141,3 @@ function validateHostPortConflicts(containers: readonly Fields[], field: string)
     }),
   );
 }
-

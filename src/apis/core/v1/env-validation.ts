@@ -54,7 +54,9 @@ function validateValueFrom(env: Fields, field: string): FieldError[] {
 function validateKeyRef(ref: Fields, field: string): FieldError[] {
   return [
     ...dnsSubdomain(`${field}.name`, ref.name ?? ''),
-    ...(ref.key ? invalidFor(`${field}.key`, ref.key, configKeyErrors(ref.key)) : [fieldError.required(`${field}.key`)]),
+    ...(ref.key
+      ? invalidFor(`${field}.key`, ref.key, configKeyErrors(ref.key))
+      : [fieldError.required(`${field}.key`)]),
   ];
 }
 
@@ -62,7 +64,8 @@ function validateEnvFrom(source: Fields, field: string): FieldError[] {
   const errors = source.prefix ? validateName(source.prefix, `${field}.prefix`) : [];
   const given = ['configMapRef', 'secretRef'].filter((ref) => source[ref]);
   for (const ref of given) errors.push(...dnsSubdomain(`${field}.${ref}.name`, source[ref].name ?? ''));
-  if (given.length === 0) errors.push(fieldError.invalid(field, '', 'must specify one of: `configMapRef` or `secretRef`'));
+  if (given.length === 0)
+    errors.push(fieldError.invalid(field, '', 'must specify one of: `configMapRef` or `secretRef`'));
   else if (given.length > 1)
     errors.push(fieldError.invalid(field, '', 'may not have more than one field specified at a time'));
   return errors;
@@ -97,11 +100,7 @@ export function validateFieldRef(ref: Fields, field: string, supported: readonly
   if (/^metadata\.(labels|annotations)\['.+'\]$/.test(path)) return [];
   if (!envFieldPaths.includes(path) && !otherFieldPaths.includes(path))
     return [
-      fieldError.invalid(
-        `${field}.fieldPath`,
-        path,
-        `error converting fieldPath: field label not supported: ${path}`,
-      ),
+      fieldError.invalid(`${field}.fieldPath`, path, `error converting fieldPath: field label not supported: ${path}`),
     ];
   return supported.includes(path) ? [] : [fieldError.notSupported(`${field}.fieldPath`, path, supported)];
 }

@@ -1,6 +1,7 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KindModule } from '../../built-in-kinds.ts';
 import { ensure } from '../../set-default.ts';
+import { ageOf } from '../../table-cells.ts';
 
 export const namespace: KindModule = {
   definition: { setDefaults: labelName },
@@ -16,6 +17,7 @@ export const namespace: KindModule = {
     prepareForUpdate(object, old) {
       ensure(object, 'spec').finalizers = old.spec?.finalizers;
     },
+    tableRow: (object, now) => [object.metadata.name ?? '', object.status?.phase ?? '', ageOf(object, now)],
   },
 };
 

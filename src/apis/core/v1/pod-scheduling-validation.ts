@@ -60,7 +60,9 @@ function validateNodeRequirement({ key = '', operator, values }: Fields, field: 
     case 'Gt':
     case 'Lt':
       if (values?.length !== 1)
-        errors.push(fieldError.required(`${field}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'"));
+        errors.push(
+          fieldError.required(`${field}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'"),
+        );
       break;
     default:
       errors.push(fieldError.invalid(`${field}.operator`, operator ?? '', 'not a valid selector operator'));
@@ -114,7 +116,8 @@ export function validateTolerations(tolerations: unknown, field: string): FieldE
     if (operator === 'Exists') {
       if (value)
         errors.push(fieldError.invalid(`${at}.operator`, value, "value must be empty when `operator` is 'Exists'"));
-    } else if (operator === 'Equal' || operator === '') errors.push(...invalidFor(`${at}.operator`, value, labelValueErrors(value)));
+    } else if (operator === 'Equal' || operator === '')
+      errors.push(...invalidFor(`${at}.operator`, value, labelValueErrors(value)));
     else errors.push(fieldError.notSupported(`${at}.operator`, operator, ['Equal', 'Exists']));
     if (effect) errors.push(...oneOf(`${at}.effect`, effect, taintEffects));
     return errors;

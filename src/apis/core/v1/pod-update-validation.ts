@@ -20,7 +20,8 @@ export function validatePodUpdate(pod: KubeObject, old: KubeObject): FieldError[
   errors.push(...tolerationErrors, ...gateErrors);
   const wanted = comparable(spec, before);
   const changed = Object.keys({ ...wanted, ...before }).filter((field) => !semanticEqual(wanted[field], before[field]));
-  if (changed.length > 0) errors.push(fieldError.forbidden('spec', `${allowed}\n${difference(wanted, before, changed)}`));
+  if (changed.length > 0)
+    errors.push(fieldError.forbidden('spec', `${allowed}\n${difference(wanted, before, changed)}`));
   return errors;
 }
 
@@ -82,7 +83,10 @@ function validateGatesKept(gates: unknown, old: unknown): FieldError[] {
   return each(gates)
     .filter((gate) => !before.has(gate.name))
     .map((gate) =>
-      fieldError.forbidden('spec.schedulingGates', `only deletion is allowed, but found new scheduling gate '${gate.name}'`),
+      fieldError.forbidden(
+        'spec.schedulingGates',
+        `only deletion is allowed, but found new scheduling gate '${gate.name}'`,
+      ),
     );
 }
 

@@ -47,7 +47,9 @@ export function validatePodTemplate(template: Fields, field: string): FieldError
     ...validatePodSpec(template?.spec ?? {}, `${field}.spec`),
   ];
   if (each(template?.spec?.ephemeralContainers).length > 0)
-    errors.push(fieldError.forbidden(`${field}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'));
+    errors.push(
+      fieldError.forbidden(`${field}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'),
+    );
   return errors;
 }
 
@@ -73,7 +75,8 @@ const nameserversMax = 3;
 function validateDns(spec: Fields, field: string): FieldError[] {
   const config = spec.dnsConfig;
   if (spec.dnsPolicy === 'None') {
-    if (!config) return [fieldError.required(`${field}.dnsConfig`, 'must provide `dnsConfig` when `dnsPolicy` is None')];
+    if (!config)
+      return [fieldError.required(`${field}.dnsConfig`, 'must provide `dnsConfig` when `dnsPolicy` is None')];
     if (!config.nameservers?.length)
       return [
         fieldError.required(

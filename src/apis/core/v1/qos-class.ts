@@ -9,7 +9,9 @@ export function qosClassOf(spec: Fields): 'Guaranteed' | 'Burstable' | 'BestEffo
   const asks = resources.some((r) => computeResources.some((name) => has(r.requests, name) || has(r.limits, name)));
   if (!asks) return 'BestEffort';
   const guaranteed = resources.every((r) =>
-    computeResources.every((name) => has(r.limits, name) && sameAmount(r.requests?.[name] ?? r.limits[name], r.limits[name])),
+    computeResources.every(
+      (name) => has(r.limits, name) && sameAmount(r.requests?.[name] ?? r.limits[name], r.limits[name]),
+    ),
   );
   return guaranteed ? 'Guaranteed' : 'Burstable';
 }

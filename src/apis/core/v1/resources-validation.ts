@@ -38,7 +38,8 @@ function validateAmount(name: string, quantity: string, field: string): FieldErr
 
 function validateAgainstLimit(name: string, request: string, limit: string | undefined, field: string): FieldError[] {
   const fixed = isExtendedResource(name) || name.startsWith(hugePages);
-  if (limit === undefined) return fixed ? [fieldError.required(field, 'Limit must be set for non overcommitable resources')] : [];
+  if (limit === undefined)
+    return fixed ? [fieldError.required(field, 'Limit must be set for non overcommitable resources')] : [];
   const order = compareQuantities(quantityOf(request), quantityOf(limit));
   if (fixed && order !== 0) return [fieldError.invalid(field, request, `must be equal to ${name} limit of ${limit}`)];
   if (order > 0) return [fieldError.invalid(field, request, `must be less than or equal to ${name} limit of ${limit}`)];

@@ -32,8 +32,12 @@ export function validateContainerSecurityContext(context: Fields, field: string)
   ];
   if (context.allowPrivilegeEscalation === false) {
     if (context.privileged)
-      errors.push(contextError(field, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'));
-    if (((context.capabilities?.add ?? []) as string[]).some((name) => name === 'CAP_SYS_ADMIN' || name === 'SYS_ADMIN'))
+      errors.push(
+        contextError(field, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'),
+      );
+    if (
+      ((context.capabilities?.add ?? []) as string[]).some((name) => name === 'CAP_SYS_ADMIN' || name === 'SYS_ADMIN')
+    )
       errors.push(
         contextError(
           field,
@@ -92,7 +96,11 @@ function validateSeccomp(profile: Fields, field: string): FieldError[] {
     errors.push(fieldError.required(`${field}.localhostProfile`, 'must be set when seccomp type is Localhost'));
   else if (profile.type !== 'Localhost' && profile.localhostProfile)
     errors.push(
-      fieldError.invalid(`${field}.localhostProfile`, profile.localhostProfile, 'can only be set when seccomp type is Localhost'),
+      fieldError.invalid(
+        `${field}.localhostProfile`,
+        profile.localhostProfile,
+        'can only be set when seccomp type is Localhost',
+      ),
     );
   return errors;
 }

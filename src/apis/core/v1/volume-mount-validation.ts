@@ -18,7 +18,11 @@ export function validateVolumeMounts(container: Fields, field: string, volumes: 
     if (mount.subPathExpr) {
       if (mount.subPath)
         errors.push(
-          fieldError.invalid(`${field}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'),
+          fieldError.invalid(
+            `${field}.subPathExpr`,
+            mount.subPathExpr,
+            'subPathExpr and subPath are mutually exclusive',
+          ),
         );
       errors.push(...descendingPath(`${field}.subPathExpr`, mount.subPathExpr));
     }

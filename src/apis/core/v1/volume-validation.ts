@@ -85,8 +85,23 @@ const podVolumeSources = [
   'image',
 ];
 
-const hostPathTypes = ['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File', 'Socket', 'CharDevice', 'BlockDevice'];
-const downwardFieldPaths = ['metadata.name', 'metadata.namespace', 'metadata.labels', 'metadata.annotations', 'metadata.uid'];
+const hostPathTypes = [
+  '',
+  'DirectoryOrCreate',
+  'Directory',
+  'FileOrCreate',
+  'File',
+  'Socket',
+  'CharDevice',
+  'BlockDevice',
+];
+const downwardFieldPaths = [
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.labels',
+  'metadata.annotations',
+  'metadata.uid',
+];
 
 const sourceRules: Record<string, (source: Fields, field: string) => FieldError[]> = {
   hostPath: (source, field) =>
@@ -153,7 +168,9 @@ function validateDownwardItem(item: Fields, field: string): FieldError[] {
   if (item.fieldRef) {
     errors.push(...validateFieldRef(item.fieldRef, `${field}.fieldRef`, downwardFieldPaths));
     if (item.resourceFieldRef)
-      errors.push(fieldError.invalid(field, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'));
+      errors.push(
+        fieldError.invalid(field, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'),
+      );
   } else if (!item.resourceFieldRef)
     errors.push(fieldError.required(field, 'one of fieldRef and resourceFieldRef is required'));
   return [...errors, ...validateFileMode(`${field}.mode`, item.mode)];
@@ -165,7 +182,9 @@ const tokenSecondsMax = 2 ** 32;
 function validateProjection(source: Fields, field: string): FieldError[] {
   const token = source.serviceAccountToken;
   const errors = [
-    ...each(source.downwardAPI?.items).flatMap((item, i) => validateDownwardItem(item, `${field}.downwardAPI.items[${i}]`)),
+    ...each(source.downwardAPI?.items).flatMap((item, i) =>
+      validateDownwardItem(item, `${field}.downwardAPI.items[${i}]`),
+    ),
     ...['secret', 'configMap'].flatMap((ref) =>
       source[ref]
         ? [
@@ -178,9 +197,13 @@ function validateProjection(source: Fields, field: string): FieldError[] {
   if (!token) return errors;
   const seconds = `${field}.serviceAccountToken.expirationSeconds`;
   if (token.expirationSeconds < tokenSecondsMin)
-    errors.push(fieldError.invalid(seconds, token.expirationSeconds, 'may not specify a duration less than 10 minutes'));
+    errors.push(
+      fieldError.invalid(seconds, token.expirationSeconds, 'may not specify a duration less than 10 minutes'),
+    );
   if (token.expirationSeconds > tokenSecondsMax)
-    errors.push(fieldError.invalid(seconds, token.expirationSeconds, 'may not specify a duration larger than 2^32 seconds'));
+    errors.push(
+      fieldError.invalid(seconds, token.expirationSeconds, 'may not specify a duration larger than 2^32 seconds'),
+    );
   return [...errors, ...requiredFields(token, `${field}.serviceAccountToken`, ['path'])];
 }
 

@@ -1,0 +1,8 @@
+import type { KindFolder } from '../../built-in-kinds.ts';
+import { cronJob } from './cron-job.ts';
+import { job } from './job.ts';
+
+export const batchV1: KindFolder = {
+  cronjobs: cronJob,
+  jobs: job,
+};
