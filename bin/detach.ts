@@ -1,6 +1,6 @@
 /** `evenkeel up --detach`: starts `evenkeel up` behind, waits until it says that it is up, and leaves. */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
@@ -13,7 +13,6 @@ import { program } from './local.ts';
 
 export async function detach(argv: readonly string[], options: UpOptions, signal: AbortSignal): Promise<void> {
   const dir = openDataDir(options.dataDir, process.getuid?.());
-  mkdirSync(dir.logs, { recursive: true, mode: 0o700 });
   const output = join(dir.logs, 'up.out');
   const errors = join(dir.logs, 'up.log');
   const stdout = openSync(output, 'w', 0o600);

@@ -50,6 +50,9 @@ export function defaultDataDir(environment: NodeJS.ProcessEnv, home: string): st
   return join(environment['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'evenkeel');
 }
 
+/** What an `up` that ended early may have left, before it wrote the state. */
+const ownBeforeState = new Set(['up.json', 'logs']);
+
 /** Makes it, or checks that it is ours to use. Never changes a directory it refuses. */
 export function openDataDir(path: string, uid: number | undefined): DataDir {
   const dir = dataDirAt(path);
@@ -59,17 +62,14 @@ export function openDataDir(path: string, uid: number | undefined): DataDir {
     if (uid !== undefined && stat.uid !== uid) {
       throw new OperatorError(`${path} belongs to another user (uid ${stat.uid}): choose another with --data-dir`);
     }
-    if (!existsSync(stateFile(dir)) && readdirSync(path).length > 0) {
+    if (!existsSync(stateFile(dir)) && readdirSync(path).some((name) => !ownBeforeState.has(name))) {
       throw new OperatorError(
         `${path} holds something else than a control plane: choose an empty directory with --data-dir`,
       );
     }
     readState(dir);
   }
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  for (const sub of [dir.pki, dir.store, dir.logs, dirname(dir.kubeconfigOf('x'))]) {
-    mkdirSync(sub, { recursive: true, mode: 0o700 });
-  }
+  mkdirSync(dir.logs, { recursive: true, mode: 0o700 });
   return dir;
 }
 

@@ -3,6 +3,8 @@
  * can be connected takes its place. A request is handed only to a connection that stands, so that a request which
  * finds none is known never to have been sent.
  */
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
 import { type ChannelOptions, Client, connectivityState, credentials } from '@grpc/grpc-js';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
@@ -104,13 +106,16 @@ function stateChange(endpoint: Endpoint, withinMs: number, clock: Clock): Promis
 
 /** `https://host:port` or `http://host:port`, as in --etcd-servers. */
 function connect(url: string, options: EndpointsOptions): Client {
-  const { protocol, host } = new URL(url);
+  const { protocol, host, hostname } = new URL(url);
   const { tls } = options;
-  const creds =
-    protocol === 'https:'
-      ? credentials.createSsl(tls?.ca, tls?.key ?? null, tls?.cert ?? null)
-      : credentials.createInsecure();
-  return new Client(host, creds, channelOptions(options.sendMessageBytesMax));
+  const channel = channelOptions(options.sendMessageBytesMax);
+  if (protocol !== 'https:') return new Client(host, credentials.createInsecure(), channel);
+  const address = hostname.replace(/^\[|\]$/g, '');
+  const creds = credentials.createSsl(tls?.ca, tls?.key ?? null, tls?.cert ?? null, {
+    checkServerIdentity: (_, certificate) => checkServerIdentity(address, certificate),
+  });
+  // TLS has no server name for an IP address, and Node refuses one; the certificate is checked against it all the same.
+  return new Client(host, creds, isIP(address) ? { ...channel, 'grpc.ssl_target_name_override': 'localhost' } : channel);
 }
 
 function channelOptions(sendMessageBytesMax: number): ChannelOptions {
