@@ -115,7 +115,11 @@ function connect(url: string, options: EndpointsOptions): Client {
     checkServerIdentity: (_, certificate) => checkServerIdentity(address, certificate),
   });
   // TLS has no server name for an IP address, and Node refuses one; the certificate is checked against it all the same.
-  return new Client(host, creds, isIP(address) ? { ...channel, 'grpc.ssl_target_name_override': 'localhost' } : channel);
+  return new Client(
+    host,
+    creds,
+    isIP(address) ? { ...channel, 'grpc.ssl_target_name_override': 'localhost' } : channel,
+  );
 }
 
 function channelOptions(sendMessageBytesMax: number): ChannelOptions {

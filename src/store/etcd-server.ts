@@ -90,13 +90,21 @@ async function run(options: EtcdServerOptions, signal: AbortSignal): Promise<voi
       tls,
       http,
       grpc: (socket) => injector.injectConnection(socket),
+      clock,
       log,
     });
     listeners.push(client);
     if (members.clientUrls.length === 0) members.clientUrls = client.urls;
     const metricsTls = tls && { cert: tls.cert, key: tls.key, allowedCommonNames: [] };
     listeners.push(
-      await listen({ urls: options.listenMetricsUrls, flag: '--listen-metrics-urls', tls: metricsTls, http, log }),
+      await listen({
+        urls: options.listenMetricsUrls,
+        flag: '--listen-metrics-urls',
+        tls: metricsTls,
+        http,
+        clock,
+        log,
+      }),
     );
     store.start();
     ticker = every(options.watchProgressNotifyIntervalMs, clock, () => store.watches.notifyProgress());

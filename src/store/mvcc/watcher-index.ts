@@ -67,7 +67,7 @@ export class WatcherIndex<W extends { readonly range: KeyRange }> {
     if (from >= to) return '';
     const middle = (from + to) >> 1;
     const ends = [sorted[middle]!.range.end!, this.#fill(sorted, from, middle), this.#fill(sorted, middle + 1, to)];
-    const greatest = ends.includes(null) ? null : ends.reduce((a, b) => (a! > b! ? a : b))!;
+    const greatest = ends.includes(null) ? null : ends.sort().at(-1)!;
     this.#greatestEnd[middle] = greatest;
     return greatest;
   }

@@ -6,6 +6,7 @@
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import type { Clock } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 
@@ -27,6 +28,7 @@ export interface ListenOptions {
   http: RequestListener;
   /** HTTP/2; absent: HTTP/1.1 only. */
   grpc?: (socket: Socket) => void;
+  clock: Clock;
   log: Logger;
 }
 
@@ -66,7 +68,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
           ? tlsServer(required(options.tls, url), accept, route, options.log)
           : createTcpServer((socket) => {
               accept(socket);
-              sniff(socket, route);
+              sniff(socket, options.clock, route);
             });
       servers.push(server);
       const port = await open(server, parsed, url, options.flag);
@@ -133,19 +135,19 @@ function tlsServer(
   return server;
 }
 
-/** HTTP/2 without TLS begins with `PRI * HTTP/2.0`; no HTTP/1.1 method begins with PR and I. */
-function sniff(socket: Socket, route: (socket: Socket, isHttp2: boolean) => void): void {
-  socket.setTimeout(firstBytesTimeoutMs, () => socket.destroy());
+/** HTTP/2 without TLS begins with `PRI * HTTP/2.0`; no method that is answered here begins so. */
+function sniff(socket: Socket, clock: Clock, route: (socket: Socket, isHttp2: boolean) => void): void {
+  const timer = clock.setTimer(firstBytesTimeoutMs, () => socket.destroy());
+  socket.once('close', () => timer.cancel());
   socket.once('readable', () => {
     const first: Buffer | null = socket.read();
     if (!first) {
       socket.destroy();
       return;
     }
-    socket.setTimeout(0);
-    socket.removeAllListeners('timeout');
+    timer.cancel();
     socket.unshift(first);
-    route(socket, first.toString('latin1', 0, 3) === 'PRI');
+    route(socket, 'PRI'.startsWith(first.toString('latin1', 0, 3)));
   });
 }
 
