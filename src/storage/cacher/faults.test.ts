@@ -217,6 +217,27 @@ test('consistent read: the watch lags: waits for it, and sees the write', async 
   assert.ok(await reading);
 });
 
+test('read not older than: waits three seconds, and no longer', async () => {
+  const clock = new FakeClock();
+  const other = startBackend(etcd, { clock });
+  const storage = other.resource(maps);
+  await clock.advance(100);
+  let outcome = 'waits';
+  const reading = storage.get(keyOf('x'), { revision: 50 }).catch(() => {
+    outcome = 'refused';
+  });
+  await clock.advance(2_900);
+  assert.equal(outcome, 'waits');
+  await clock.advance(200);
+  assert.equal(outcome, 'refused');
+  await reading;
+  const patient = storage.get(keyOf('x'), { revision: etcd.revision + 1 });
+  etcd.put(keyOf('x'), JSON.stringify(map('x')));
+  await clock.advance(10);
+  assert.ok(await patient);
+  await other.stop();
+});
+
 test('consistent read: begun while another asks the store: does not take its answer', async () => {
   await backend.currentRevision();
   let release = () => {};

@@ -234,7 +234,7 @@ export function storageSuite(name: string, makeBackend: () => Promise<RunningBac
   });
 
   it('revision: not yet reached: Timeout with the cause clients look for', async (a, _b, prefix) => {
-    await assert.rejects(a.list({ prefix, revision: 999_999_999 }), (e) => {
+    await assert.rejects(a.list({ prefix, revision: 999_999_999, signal: AbortSignal.timeout(50) }), (e) => {
       assert.ok(isStatusError(e, 'Timeout'));
       assert.match(e.message, /^Timeout: Too large resource version: 999999999, current: \d+$/);
       assert.equal(e.status.details?.causes?.[0]?.reason, 'ResourceVersionTooLarge');
