@@ -21,10 +21,21 @@ export function main(argv: string[], name: string): Promise<never> {
 async function serve(options: ApiServerConfiguration, warnings: string[], signal: AbortSignal): Promise<void> {
   const log = createLogger('apiserver', options.isVerbose ? 'debug' : 'info');
   for (const warning of warnings) log.warn({}, warning);
-  const [{ createEtcdClient }, { kvOfClient }, { createStorageBackend }, { startApiServer }] = await Promise.all([
+  const [
+    { createEtcdClient },
+    { kvOfClient },
+    { createStorageBackend },
+    { createScheme },
+    { countStoreRequests },
+    { watchCacheSizesByPrefix },
+    { startApiServer },
+  ] = await Promise.all([
     import('#etcd/client.ts'),
     import('#storage/etcd3/client-kv.ts'),
     import('#storage/cacher/backend.ts'),
+    import('#apis/scheme.ts'),
+    import('#apiserver/health/store-metrics.ts'),
+    import('#apiserver/watch-cache-sizes.ts'),
     import('#apiserver/apiserver.ts'),
   ]);
   const { servers, caFile, certFile, keyFile, prefix } = options.etcd;
@@ -36,15 +47,25 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
     log,
   });
   const random = Math.random;
+  const scheme = createScheme();
+  const store = countStoreRequests(kvOfClient(client), realClock);
   const backend = createStorageBackend({
-    client: kvOfClient(client),
+    client: store.kv,
     clock: realClock,
     log,
     random,
     prefix: `${prefix.replace(/\/+$/, '')}/`,
+    watchCacheSizes: watchCacheSizesByPrefix(options.watchCache.sizes, scheme),
     defaultWatchCacheSize: options.watchCache.defaultSize,
   });
-  const running = await startApiServer(options, { backend, clock: realClock, random, log });
+  const running = await startApiServer(options, {
+    scheme,
+    backend,
+    storeMetrics: store.render,
+    clock: realClock,
+    random,
+    log,
+  });
   log.info({ addresses: running.server.addresses() }, 'serving');
   await running.run(signal);
   client.close();

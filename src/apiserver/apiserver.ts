@@ -4,8 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createScheme } from '#apis/scheme.ts';
+import type { Scheme } from '#apis/scheme.ts';
 import { type Clock, sleep } from '#base/clock.ts';
+import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { StorageBackend } from '#storage/storage.ts';
 import type { AdmissionChain } from './admission/admission.ts';
@@ -35,11 +36,17 @@ import { readFileOf, servingCertificate } from './serving/server-files.ts';
 import { createOidcDiscovery } from './tokens/oidc-discovery.ts';
 
 export interface ApiServerDependencies {
+  scheme: Scheme;
   backend: StorageBackend;
+  /** Of the store's client, in Prometheus' text format. */
+  storeMetrics: () => string;
   clock: Clock;
   random: () => number;
   log: Logger;
 }
+
+/** How long a stopping server tries to take its address out of the endpoints, before its key expires by itself. */
+const withdrawTimeoutMs = 3_000;
 
 export interface RunningApiServer {
   readonly server: ApiServer;
@@ -53,7 +60,7 @@ export async function startApiServer(
   options: ApiServerConfiguration,
   dependencies: ApiServerDependencies,
 ): Promise<RunningApiServer> {
-  const { backend, clock, random, log } = dependencies;
+  const { scheme, backend, clock, random, log } = dependencies;
   const clusterIpRange = parseCidr(options.services.clusterIpRange)!;
   const advertiseAddress = advertiseAddressOf(options);
   const advertise = `${advertiseAddress}:${options.securePort}`;
@@ -64,7 +71,6 @@ export async function startApiServer(
   );
   const clientCa = options.clientCaFile === '' ? undefined : readFileOf('client-ca-file', options.clientCaFile);
 
-  const scheme = createScheme();
   const admission: { chain: AdmissionChain } = { chain: createAdmissionChain([]) };
   const registry = createRegistry({
     scheme,
@@ -131,7 +137,7 @@ export async function startApiServer(
       createDiscovery(discoverySource, externalAddress),
       createOpenApi(scheme, new Date(clock.now()).toUTCString()),
       createRootPaths(discoverySource, health.paths),
-      createMetricsHandler(metrics),
+      createMetricsHandler(metrics, dependencies.storeMetrics),
       createOidcDiscovery({
         issuer: serviceAccounts.issuers[0]!,
         jwksUri: serviceAccounts.jwksUri || `https://${externalAddress}/openid/v1/jwks`,
@@ -165,14 +171,17 @@ export async function startApiServer(
   });
   await server.start();
 
+  const withdraw = async (): Promise<void> => {
+    const left = endpoints
+      .leave()
+      .catch((error) => log.warn({ error: messageOf(error) }, 'the endpoint could not be withdrawn'));
+    await Promise.race([left, sleep(clock, withdrawTimeoutMs)]);
+  };
   const shutDown = async (stopStorage: () => void, background: Promise<unknown>): Promise<void> => {
     isShuttingDown = true;
     log.info({}, 'shutting down: not ready any more');
     await sleep(clock, options.shutdownDelayMs);
-    if (keepsEndpoints)
-      await endpoints
-        .leave()
-        .catch((error) => log.warn({ error: String(error) }, 'the endpoint could not be withdrawn'));
+    if (keepsEndpoints) await withdraw();
     await server.stop(options.limits.requestTimeoutMs);
     stopStorage();
     await background;

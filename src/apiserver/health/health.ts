@@ -35,7 +35,7 @@ export function createHealth(readiness: ReadonlyMap<string, HealthCheck>, log: L
       if (result) await result;
       return true;
     } catch (error) {
-      log.warn({ endpoint, check: name, error: String(error) }, 'health check failed');
+      log.debug({ endpoint, check: name, error: String(error) }, 'health check failed');
       return false;
     }
   };

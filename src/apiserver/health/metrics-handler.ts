@@ -1,14 +1,14 @@
-/** GET /metrics: the requests' counters and the process's own numbers, in Prometheus' text format. */
+/** GET /metrics: the requests' counters, the store's and the process's own numbers, in Prometheus' text format. */
 import type { RequestMetrics } from '../metrics.ts';
 import type { ApiRequest, ApiResponse } from '../request.ts';
 
-export function createMetricsHandler(metrics: RequestMetrics) {
+export function createMetricsHandler(metrics: RequestMetrics, storeMetrics: () => string) {
   return async (request: ApiRequest): Promise<ApiResponse | undefined> => {
     if (request.url.pathname !== '/metrics') return undefined;
     return {
       status: 200,
       headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores' },
-      body: metrics.render() + processMetrics(),
+      body: metrics.render() + storeMetrics() + processMetrics(),
     };
   };
 }
