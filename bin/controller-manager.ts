@@ -10,9 +10,10 @@ import { type FlagSpec, formatFlags, type ParsedFlags, parseFlags, UsageError } 
 import { createLogger, type Logger } from '#base/log.ts';
 import { runAll } from '#base/runnable.ts';
 import { createComponentServer } from '#client/component-server.ts';
-import { loadKubeconfig } from '#client/kubeconfig.ts';
+import { type ClientConfig, loadKubeconfig } from '#client/kubeconfig.ts';
 import { createLeaderElector, type LeaderElector } from '#client/leader-election.ts';
 import { createClient } from '#client/rest.ts';
+import { serviceAccountClient } from '#client/service-account.ts';
 import { servingCertificate } from '#client/serving-certificate.ts';
 import { runControllers, selectControllers } from '#controllers/manager.ts';
 import { realClock } from '#os/real-clock.ts';
@@ -39,6 +40,7 @@ const flags: FlagSpec[] = [
     'leader-elect-resource-namespace': 'namespace of the Lease',
     'node-monitor-grace-period': 'how long a node may be silent before it counts as unreachable',
     'node-monitor-period': 'time between looks at the nodes',
+    'use-service-account-credentials': 'each controller writes as a service account of its own',
     'root-ca-file': 'authority published to every namespace as kube-root-ca.crt',
     'concurrent-deployment-syncs': 'objects a controller works on at once',
     v: 'log verbosity; 4 and more: debug',
@@ -76,10 +78,18 @@ async function run(parsed: ParsedFlags, log: Logger, signal: AbortSignal): Promi
   const rootCaFile = parsed.string('root-ca-file');
   const rootCaPem = rootCaFile ? await readText('--root-ca-file', rootCaFile) : undefined;
   const client = connect('controllers');
+  const anonymous = createClient(withoutCredentials(master ? { ...config, server: master } : config), {
+    clock: realClock,
+    log,
+    userAgent: component,
+  });
   const work = (termSignal: AbortSignal) =>
     runControllers(
       {
         client,
+        clientFor: parsed.bool('use-service-account-credentials')
+          ? (account) => serviceAccountClient(account, { issuer: client, anonymous, component, clock: realClock })
+          : () => client,
         controllers,
         options: {
           ...(rootCaPem ? { rootCaPem } : {}),
@@ -100,8 +110,13 @@ async function run(parsed: ParsedFlags, log: Logger, signal: AbortSignal): Promi
   try {
     await runAll(server ? [server, main] : [main], signal);
   } finally {
+    anonymous.close();
     client.close();
   }
+}
+
+function withoutCredentials({ cert: _, key: __, token: ___, ...rest }: ClientConfig): ClientConfig {
+  return rest;
 }
 
 function electorFor(

@@ -35,23 +35,35 @@ const defaultTimeoutMs = 30_000;
 const retriesMax = 5;
 const responseBytesMax = 512 << 20;
 
-export function createClient(config: ClientConfig, options: ClientOptions): ApiClient {
-  return new RestClient(config, options);
+/** Over one connection, also for several identities: see `withBearerToken`. */
+export interface RestApiClient extends ApiClient {
+  /** The same connection, used by somebody else: `token` is asked before each request. Closing it closes nothing. */
+  withBearerToken(token: () => Promise<string>, userAgent: string): ApiClient;
 }
 
-class RestClient implements ApiClient {
+export function createClient(config: ClientConfig, options: ClientOptions): RestApiClient {
+  return new RestClient(config, options, new Http2Transport(config, options.clock, options.log));
+}
+
+class RestClient implements RestApiClient {
   #transport: Http2Transport;
   #options: ClientOptions;
   #headers: Record<string, string>;
+  #token: (() => Promise<string>) | undefined;
 
-  constructor(config: ClientConfig, options: ClientOptions) {
-    this.#transport = new Http2Transport(config, options.clock, options.log);
+  constructor(config: ClientConfig, options: ClientOptions, transport: Http2Transport, token?: () => Promise<string>) {
+    this.#transport = transport;
+    this.#token = token;
     this.#options = options;
     this.#headers = {
       accept: 'application/json',
       'user-agent': options.userAgent,
       ...(config.token ? { authorization: `Bearer ${config.token}` } : {}),
     };
+  }
+
+  withBearerToken(token: () => Promise<string>, userAgent: string): ApiClient {
+    return new RestClient({ server: '' }, { ...this.#options, userAgent }, this.#transport, token);
   }
 
   resource<T extends KubeObject>(gvr: GroupVersionResource, namespace = ''): ResourceClient<T> {
@@ -93,11 +105,12 @@ class RestClient implements ApiClient {
   }
 
   close(): void {
-    this.#transport.close();
+    if (!this.#token) this.#transport.close();
   }
 
-  #send(method: string, path: string, options: RawOptions, timeoutMs: number): Promise<TransportResponse> {
+  async #send(method: string, path: string, options: RawOptions, timeoutMs: number): Promise<TransportResponse> {
     const headers = { ...this.#headers, ...options.headers };
+    if (this.#token) headers['authorization'] = `Bearer ${await this.#token()}`;
     const { body, signal } = options;
     if (body === undefined)
       return this.#transport.request({ method, path, headers, timeoutMs, ...(signal && { signal }) });

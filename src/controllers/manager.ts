@@ -1,4 +1,5 @@
 /** The list of controllers, and running them: as long as this process leads. */
+import facts from '#apis/facts/controllers.json' with { type: 'json' };
 import type { Clock } from '#base/clock.ts';
 import { UsageError } from '#base/flags.ts';
 import type { Logger } from '#base/log.ts';
@@ -41,8 +42,17 @@ export function selectControllers(words: readonly string[], known: ReadonlySet<s
   return Object.keys(constructors).filter((name) => !words.includes(`-${name}`) && (isAll || words.includes(name)));
 }
 
+/** The service account whose role upstream's bootstrap policy defines for this controller. */
+function accountOf(controller: string): string {
+  const fact = facts.controllers.find((c) => c.name === controller)?.clientName;
+  return (Array.isArray(fact) ? fact[0] : fact) ?? controller;
+}
+
 export interface ManagerOptions {
+  /** For what the controllers watch, shared by all. */
   client: ApiClient;
+  /** What a controller writes with. `account`: the name of its service account. */
+  clientFor(account: string): ApiClient;
   controllers: readonly string[];
   options: ControllerOptions;
   clock: Clock;
@@ -54,11 +64,17 @@ export interface ManagerOptions {
 export async function runControllers(manager: ManagerOptions, signal: AbortSignal): Promise<void> {
   const { client, clock, random, log, options } = manager;
   const informers = createInformerFactory({ client, clock, random, log });
+  const clients = new Map<string, ApiClient>();
+  const clientFor = (controller: string) => {
+    const existing = clients.get(controller) ?? manager.clientFor(accountOf(controller));
+    clients.set(controller, existing);
+    return existing;
+  };
   const controllers = manager.controllers.map((name) =>
     constructors[name]!({
-      client,
+      client: clientFor(name),
       informers,
-      recorder: createEventRecorder({ client, component: name, clock, random, log }),
+      recorder: createEventRecorder({ client: clientFor(name), component: name, clock, random, log }),
       newQueue: (queue) => createWorkQueue({ name: queue, clock, log }),
       clock,
       log: log.child({ controller: name }),

@@ -73,7 +73,8 @@ export function deploymentController(context: ControllerContext): Controller {
     return rollOut(deployment, owned);
   }
 
-  async function rollOut(deployment: Deployment, owned: readonly ReplicaSet[]): Promise<number | undefined> {
+  async function rollOut(observed: Deployment, owned: readonly ReplicaSet[]): Promise<number | undefined> {
+    let deployment = observed;
     const isRecreate = deployment.spec.strategy?.type === 'Recreate';
     let all = [...owned];
     if (isRecreate) {
@@ -85,6 +86,7 @@ export function deploymentController(context: ControllerContext): Controller {
       if (scaledDown > 0 || hasPods(old)) return writeStatus(deployment, all);
     }
     const current = await ensureNew(deployment, all);
+    deployment = await withRevision(deployment, revisionOf(current));
     all = [...all.filter((rs) => rs.metadata.uid !== current.metadata.uid), current];
     const old = findOld(deployment, all);
     const steps = isRecreate
@@ -121,17 +123,17 @@ export function deploymentController(context: ControllerContext): Controller {
         scaledEvent(deployment, current, 'up', 0, replicas);
       }
     }
-    await copyRevision(deployment, revisionOf(current));
     return current;
   }
 
-  async function copyRevision(deployment: Deployment, revision: number): Promise<void> {
+  /** The Deployment carries the revision of its current template, for `kubectl rollout history`. */
+  async function withRevision(deployment: Deployment, revision: number): Promise<Deployment> {
     const key = 'deployment.kubernetes.io/revision';
-    if (deployment.metadata.annotations?.[key] === String(revision)) return;
-    const patch = { metadata: { annotations: { [key]: String(revision) } } };
-    await client
-      .resource(resources.deployments, deployment.metadata.namespace)
-      .patch(deployment.metadata.name!, 'application/merge-patch+json', patch);
+    if (deployment.metadata.annotations?.[key] === String(revision)) return deployment;
+    const annotations = { ...deployment.metadata.annotations, [key]: String(revision) };
+    return client
+      .resource<Deployment>(resources.deployments, deployment.metadata.namespace)
+      .update({ ...deployment, metadata: { ...deployment.metadata, annotations } });
   }
 
   /** The Deployment's replicas were changed since its ReplicaSets were last scaled. */
