@@ -51,8 +51,9 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
 
   const closing = new AbortController();
   const current = new CurrentRevision(async () => {
+    const floor = watch.revision.applied;
     const header = await withDeadline(clock, storeDeadlineMs, closing.signal, (s) => readHeader(kv, prefix, s));
-    watch.check(header);
+    watch.check(header, floor);
     return header.revision;
   });
   const context: CacheContext = {

@@ -257,6 +257,63 @@ test('consistent read: begun while another asks the store: does not take its ans
   assert.equal(etcd.ranges, asked + 2, 'those that came later share one');
 });
 
+test('consistent read: the watch overtakes the answer about the revision: is served all the same', async () => {
+  let release = () => {};
+  etcd.delayRange = () =>
+    new Promise((resolve) => {
+      release = resolve;
+    });
+  const asked = etcd.ranges;
+  const reading = configMaps.get(keyOf('x'));
+  await eventually(() => etcd.ranges === asked + 1, 'asked');
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  etcd.put(keyOf('x'), JSON.stringify(map('x')));
+  await eventually(() => configMaps.count() === 1, 'the event');
+  const watches = etcd.watches;
+  release();
+  assert.ok(await reading);
+  assert.equal(etcd.watches, watches);
+});
+
+test('watch: a selector that throws: ends that watch alone', async () => {
+  const good = new Recorder();
+  const bad = new Recorder();
+  await configMaps.watch(everything(), good);
+  const filter = () => {
+    throw new Error('a bug');
+  };
+  await configMaps.watch(everything({ filter }), bad);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await configMaps.create(keyOf('x'), map('x'));
+  await configMaps.create(keyOf('y'), map('y'));
+  await eventually(() => good.seen.length === 2, 'both');
+  assert.ok(isStatusError(bad.ended?.error, 'InternalError'));
+  const badFromTheStart = new Recorder();
+  await configMaps.watch(everything({ filter }), badFromTheStart);
+  await eventually(() => badFromTheStart.ended !== undefined, 'the end');
+});
+
+test('watch: from a revision the store never had: is told so', async () => {
+  const clock = new FakeClock();
+  const other = startBackend(etcd, { clock });
+  const storage = other.resource(maps);
+  await clock.advance(100);
+  const refused = assert.rejects(storage.watch(everything({ revision: 1_000 }), new Recorder()), (e) =>
+    isStatusError(e, 'Timeout'),
+  );
+  await clock.advance(3_100);
+  await refused;
+  await other.stop();
+});
+
+test('backend: stops: ends its watches', async () => {
+  const recorder = new Recorder();
+  await configMaps.watch(everything({ allowBookmarks: true }), recorder);
+  await eventually(() => recorder.seen.length === 1, 'live');
+  await backend.stop();
+  assert.deepEqual(recorder.ended, { error: undefined });
+});
+
 test('resource: registered while events flow: joins without a gap', async () => {
   const secrets = codecFor('/registry/secrets/');
   let written = 0;

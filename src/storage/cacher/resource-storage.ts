@@ -83,7 +83,7 @@ export class CachedResourceStorage implements ResourceStorage {
   async watch(options: WatchOptions, sink: WatchSink): Promise<WatchHandle> {
     const { revision, sendInitialEvents } = options;
     const wantsState = sendInitialEvents ?? (revision === undefined || revision === 0);
-    if (wantsState || !revision) await this.#cacheReachesFor(revision);
+    await this.#cacheReachesFor(revision);
     if (!this.#cache.ready) await this.#cacheIsReady();
     const position = wantsState ? 0 : revision || this.#context.revision.applied;
     const { ring, watchers } = this.#cache;
@@ -91,7 +91,11 @@ export class CachedResourceStorage implements ResourceStorage {
     const watcher = new Watcher(options, position, sink, (ended) => watchers.delete(ended));
     watchers.add(watcher);
     // Not before the caller has the handle.
-    setImmediate(() => catchUp(watcher, this.#cache, this.#context, options, wantsState));
+    setImmediate(() => {
+      catchUp(watcher, this.#cache, this.#context, options, wantsState).catch((error: unknown) =>
+        watcher.end(apiErrors.internal(error)),
+      );
+    });
     return watcher;
   }
 
@@ -163,13 +167,16 @@ export class CachedResourceStorage implements ResourceStorage {
     if (wanted && actual < wanted) throw tooLargeResourceVersion(wanted, actual);
   }
 
+  /**
+   * A watch begins where this server already is: one that waited for a revision the store never had would be silent for
+   * ever. Where progress cannot be asked for, a revision that was read from the store may not show yet: then it waits.
+   */
   async #cacheReachesFor(revision: number | undefined): Promise<void> {
     if (revision === 0) return;
     const { revision: progress } = this.#context;
     const wanted = revision ?? (await this.#currentRevision(undefined));
-    const isReached = await progress.reach(wanted, freshnessBoundMs);
-    if (isReached || (revision === undefined && !this.#context.canRequestProgress())) return;
-    throw tooLargeResourceVersion(wanted, progress.applied);
+    if (!this.#context.canRequestProgress()) return void (await progress.reach(wanted, lagBoundWithoutProgressMs));
+    if (!(await progress.reach(wanted, freshnessBoundMs))) throw tooLargeResourceVersion(wanted, progress.applied);
   }
 
   async #cacheIsReady(): Promise<void> {

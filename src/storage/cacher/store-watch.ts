@@ -114,6 +114,7 @@ export class StoreWatch {
     }
     this.#queue.clear();
     this.revision.close();
+    for (const cache of this.#caches.values()) cache.watchers.endAll();
   }
 
   /** One stream, from where the last one ended, until it ends. */
@@ -155,12 +156,16 @@ export class StoreWatch {
   /** Between the look at the store and the watch on it, another may have taken its place. */
   async #confirm(signal: AbortSignal): Promise<void> {
     const { kv, clock, prefix } = this.#options;
-    this.check(await withDeadline(clock, storeDeadlineMs, signal, (s) => readHeader(kv, prefix, s)));
+    const floor = this.revision.applied;
+    this.check(await withDeadline(clock, storeDeadlineMs, signal, (s) => readHeader(kv, prefix, s)), floor);
   }
 
-  /** For every answer of the store: one of another cluster, or from the past, ends the stream to look anew. */
-  check(header: ResponseHeader): void {
-    if (header.clusterId === this.#clusterId && header.revision >= this.revision.applied) return;
+  /**
+   * For a linearizable answer of the store: one of another cluster, or from the past, ends the stream to look anew.
+   * `floor`: what was applied when the question was asked; the watch may have overtaken the answer since.
+   */
+  check(header: ResponseHeader, floor: number): void {
+    if (header.clusterId === this.#clusterId && header.revision >= floor) return;
     if (this.#clusterId === '') return;
     const error = new KvError('unavailable', 'the store is another one or an older state of it');
     this.#failStream?.(error);
@@ -178,9 +183,10 @@ export class StoreWatch {
   /** Is it the store we know, not gone back in time? */
   #recognize(header: ResponseHeader): void {
     const isKnown = this.#clusterId === '' || header.clusterId === this.#clusterId;
-    if (!isKnown || header.revision < this.#received) {
+    const reached = Math.max(this.#received, this.revision.applied);
+    if (!isKnown || header.revision < reached) {
       this.#options.log.warn(
-        { clusterId: header.clusterId, revision: header.revision, known: this.#clusterId, reached: this.#received },
+        { clusterId: header.clusterId, revision: header.revision, known: this.#clusterId, reached },
         'the store is another one or an older state of it: dropping the caches',
       );
       this.#forget();

@@ -1,3 +1,4 @@
+import { apiErrors } from '#apimachinery/status-error.ts';
 import type { CacheEvent } from './event-ring.ts';
 import type { Watcher } from './watcher.ts';
 
@@ -38,15 +39,24 @@ export class WatcherIndex {
     deliverTo(this.#buckets.get(event.key), event);
   }
 
-  endAll(error: Error): void {
+  endAll(error?: Error): void {
     for (const bucket of [...this.#buckets.values()]) {
       for (const watcher of [...bucket]) watcher.end(error);
     }
   }
 }
 
-/** A watcher may end, and so leave the set, while it is being told: a Set's iteration allows that. */
+/**
+ * A watcher may end, and so leave the set, while it is being told: a Set's iteration allows that. One whose selector
+ * or receiver throws is ended, and hurts nobody else.
+ */
 function deliverTo(bucket: Set<Watcher> | undefined, event: CacheEvent): void {
   if (bucket === undefined) return;
-  for (const watcher of bucket) watcher.deliverLive(event);
+  for (const watcher of bucket) {
+    try {
+      watcher.deliverLive(event);
+    } catch (error) {
+      watcher.end(apiErrors.internal(error));
+    }
+  }
 }

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { isStatusError } from '#apimachinery/status-error.ts';
 import { kvOfClient } from '../etcd3/client-kv.ts';
 import { type EtcdProcess, isInstalled, startEtcd } from './etcd-process.ts';
-import { eventually, everything, keyOf, map, maps, Recorder, startBackend } from './fixtures.ts';
+import { codecFor, eventually, everything, keyOf, map, maps, Recorder, startBackend } from './fixtures.ts';
 import { storageSuite } from './storage-suite.ts';
 
 const ourStore = join(import.meta.dirname, '../../../bin/evenkeel.ts');
@@ -21,6 +22,34 @@ function behind(name: string, command: readonly [string, ...string[]], skip: str
     after(() => etcd?.close());
 
     storageSuite(`storage over ${name}`, async () => startBackend(kvOfClient(etcd.client())));
+
+    test(`storage over ${name}: compacted: a page of before is Expired`, async () => {
+      const client = etcd.client();
+      const backend = startBackend(kvOfClient(client));
+      const secrets = backend.resource(codecFor('/registry/secrets/'));
+      for (const n of ['a', 'b']) await secrets.create(`/registry/secrets/default/${n}`, map(n));
+      const page = await secrets.list({ prefix: '/registry/secrets/', limit: 1 });
+      await secrets.guaranteedUpdate('/registry/secrets/default/b', () => undefined);
+      await client.compact({ revision: await backend.currentRevision(), physical: true });
+      const late = startBackend(kvOfClient(client));
+      const again = late.resource(codecFor('/registry/secrets/'));
+      await eventually(() => late.synced(), 'synced');
+      await assert.rejects(
+        again.list({ prefix: '/registry/secrets/', continueToken: page.continueToken }),
+        (e) => isStatusError(e, 'Expired') && 'continue' in e.status.metadata,
+      );
+      await backend.stop();
+      await late.stop();
+    });
+
+    test(`storage over ${name}: an object beyond the store's limit: RequestEntityTooLarge`, async () => {
+      const backend = startBackend(kvOfClient(etcd.client()));
+      const big = map('big', { all: 'x'.repeat(2_000_000) });
+      await assert.rejects(backend.resource(maps).create(keyOf('big'), big), (e) =>
+        isStatusError(e, 'RequestEntityTooLarge'),
+      );
+      await backend.stop();
+    });
 
     test(`storage over ${name}: kill -9: the watch goes on without a gap`, async () => {
       const backend = startBackend(kvOfClient(etcd.client()));
