@@ -1,6 +1,7 @@
 /** Objects as answers. The common case is bytes that are sent as they are kept; everything else parses and converts. */
 
 import { formatGroupVersion } from '#apimachinery/group-version.ts';
+import { encodeJson } from '#apimachinery/json/encode-json.ts';
 import type { KubeObject, ListMeta } from '#apimachinery/object.ts';
 import { toPartialObjectMetadata } from '#apimachinery/partial-metadata.ts';
 import type { StoredObject } from '#storage/storage.ts';
@@ -27,7 +28,12 @@ export async function entryResponse(
     return { status, headers: { 'content-type': 'application/json' }, body: [entry.bytes, newline] };
   }
   const object = served.toServed(entry.object());
-  return valueResponse(request, transformed(request, served, object, representation), representation, status);
+  return valueResponse(
+    request,
+    representation.as === '' ? object : inVersion(transformed(request, served, object, representation), representation),
+    representation,
+    status,
+  );
 }
 
 /** A whole list, or a page of one. */
@@ -48,7 +54,8 @@ export async function listResponse(
   }
   const items = entries.map((entry) => served.toServed(entry.object()));
   if (representation.as === 'Table') {
-    return valueResponse(request, tableOf(request, served, items, metadata, true), representation, 200);
+    const table = tableOf(request, served, items, metadata, true);
+    return valueResponse(request, inVersion(table, representation), representation, 200);
   }
   if (representation.as !== '') {
     const list = {
@@ -57,7 +64,7 @@ export async function listResponse(
       metadata,
       items: items.map((item) => toPartialObjectMetadata(item)),
     };
-    return valueResponse(request, list, representation, 200);
+    return valueResponse(request, inVersion(list, representation), representation, 200);
   }
   const { kind, apiVersion } = listTypeOf(served);
   const bare = items.map(({ kind: _kind, apiVersion: _apiVersion, ...rest }) => rest);
@@ -88,6 +95,10 @@ function listParts(served: ServedResource, entries: readonly StoredObject[], met
   return parts;
 }
 
+function inVersion<T extends object>(value: T, { version }: Representation): T {
+  return version === 'v1' ? value : { ...value, apiVersion: `meta.k8s.io/${version}` };
+}
+
 function startsWith(bytes: Buffer, head: Buffer): boolean {
   return bytes.length > head.length && bytes.compare(head, 0, head.length, 0, head.length) === 0;
 }
@@ -97,7 +108,7 @@ function transformed(
   served: ServedResource,
   object: KubeObject,
   representation: Representation,
-): unknown {
+): object {
   switch (representation.as) {
     case 'Table':
       return tableOf(request, served, [object], { resourceVersion: object.metadata.resourceVersion! }, true);
@@ -119,7 +130,7 @@ export async function valueResponse(
   if (representation.format === 'yaml') {
     return { status, headers: { 'content-type': 'application/yaml' }, body: await toYaml(value) };
   }
-  const text = isPretty(request) ? JSON.stringify(value, null, 2) : JSON.stringify(value);
+  const text = isPretty(request) ? JSON.stringify(value, null, 2) : encodeJson(value);
   return { status, headers: { 'content-type': 'application/json' }, body: `${text}\n` };
 }
 

@@ -16,9 +16,8 @@ export function tableOf(
   const asked = request.url.searchParams.get('includeObject');
   const includeObject = parseIncludeObject(asked);
   if (includeObject === undefined) {
-    throw apiErrors.invalid({ group: 'meta.k8s.io', kind: 'TableOptions' }, '', [
-      fieldError.notSupported('includeObject', asked, ['Metadata', 'None', 'Object', '']),
-    ]);
+    const error = fieldError.invalid('includeObject', asked, "must be 'Metadata', 'Object', 'None', or empty");
+    throw apiErrors.badRequest(`Unable to convert to Table as requested: ${error.field}: ${error.message}`);
   }
   const nowMs = served.nowMs();
   const row = served.tableRow;

@@ -10,7 +10,7 @@ import { type Endpoint, writeContext } from './endpoint.ts';
 
 /** A scheduler's decision: POST to pods/binding or to bindings. A pod is bound once. */
 export const binding: Endpoint = async (context, request, served) => {
-  const representation = negotiate(request);
+  const representation = negotiate(request, 'value');
   const { namespace, subresource } = request.info;
   const object = await decodeBody(request, served.scheme, { group: '', version: 'v1', kind: 'Binding' });
   const name = subresource === '' ? (object.metadata.name ?? '') : request.info.name;

@@ -9,7 +9,7 @@ import { parseListQuery } from './list-options.ts';
 
 /** Each by itself, as upstream: one that cannot be deleted ends it, those before it are gone. */
 export const deleteCollection: Endpoint = async (_context, request, served) => {
-  const representation = negotiate(request);
+  const representation = negotiate(request, 'list');
   const write = writeContext(request);
   const { options, dryRun } = await readDeleteOptions(request);
   write.dryRun ||= isDryRun(dryRun, request);

@@ -6,7 +6,7 @@ import { type Endpoint, isDryRun, writeContext } from './endpoint.ts';
 
 /** A deletion that asks first. Disruption budgets are not consulted here yet: what asks them deletes by this path. */
 export const eviction: Endpoint = async (context, request, served) => {
-  const representation = negotiate(request);
+  const representation = negotiate(request, 'value');
   const { namespace, name } = request.info;
   const object = await decodeBody(request, served.scheme, { group: 'policy', version: 'v1', kind: 'Eviction' });
   if (object.metadata.name && object.metadata.name !== name) {

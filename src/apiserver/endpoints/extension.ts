@@ -8,7 +8,7 @@ import { type Endpoint, namespaceOf, writeContext } from './endpoint.ts';
 /** A POST that makes an answer rather than an object: reviews, tokens. */
 export function extension(own: ExtensionEndpoint): Endpoint {
   return async (_context, request, served) => {
-    const representation = negotiate(request);
+    const representation = negotiate(request, 'value');
     const sub = served.info.subresources.get(request.info.subresource);
     const object = await decodeBody(request, served.scheme, sub?.responseKind ?? served.info);
     const namespace = namespaceOf(request, served);

@@ -9,7 +9,7 @@ import { type ListQuery, parseListQuery, parseListRevision, validateListQuery } 
 import type { ServedResource } from './served-resource.ts';
 
 export const list: Endpoint = async (_context, request, served) => {
-  const representation = negotiate(request, true);
+  const representation = negotiate(request, 'list');
   const query = parseListQuery(request, served);
   const result = await listEntries(request, served, query);
   return listResponse(request, served, result.entries, listMeta(result), representation);

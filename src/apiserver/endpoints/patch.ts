@@ -136,7 +136,9 @@ function decodePatched(
     return apiErrors.invalid({ group: '', kind: '' }, '', [fieldError.invalid('patch', shown, why)]);
   };
   try {
-    const { object, unknownFields } = decodeObject(scheme.schemas, schemaOf(served), value);
+    const { object, unknownFields } = decodeObject(scheme.schemas, schemaOf(served), value, {
+      words: type === types.strategic ? 'unstructured' : 'json',
+    });
     if (unknownFields.length > 0) {
       const texts = unknownFields.map(unknownFieldText);
       if (validation === 'Strict') throw refuse(`strict decoding error: ${texts.join(', ')}`);

@@ -28,7 +28,7 @@ const usual: ScalePaths = {
 };
 
 export const getScale: Endpoint = async (_context, request, served) => {
-  const representation = negotiate(request);
+  const representation = negotiate(request, 'value');
   const { storage, key } = served.registry!;
   const revision = parseGetRevision(request.url.searchParams);
   const path = key(namespaceOf(request, served), request.info.name);
@@ -75,7 +75,7 @@ async function change(
   served: ServedResource,
   wanted: (current: KubeObject) => KubeObject,
 ): Promise<ApiResponse> {
-  const representation = negotiate(request);
+  const representation = negotiate(request, 'value');
   const { name } = request.info;
   const paths = pathsOf(served);
   const write = writeContext(request);

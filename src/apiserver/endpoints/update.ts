@@ -3,6 +3,7 @@ import { apiErrors } from '#apimachinery/status-error.ts';
 import { negotiate } from '../content/accept.ts';
 import { decodeBody } from '../content/body.ts';
 import { entryResponse } from '../content/encode.ts';
+import { checkUid } from '../registry/update.ts';
 import { namespaceMismatch } from './create.ts';
 import { type Endpoint, namespaceOf, writeContext } from './endpoint.ts';
 
@@ -24,8 +25,9 @@ export const update: Endpoint = async (_context, request, served) => {
     );
   }
   const wanted = served.toStored(object);
-  const { entry, created } = await served.registry!.update(write, namespace, name, subresource, () =>
-    cloneJson(wanted),
-  );
+  const { entry, created } = await served.registry!.update(write, namespace, name, subresource, (current) => {
+    checkUid(served.registry!, wanted, current);
+    return cloneJson(wanted);
+  });
   return entryResponse(request, served, entry, representation, created ? 201 : 200);
 };

@@ -17,7 +17,7 @@ import type { ServedResource } from './served-resource.ts';
 const watchBufferBytesMax = 4 * 1024 * 1024;
 
 export const watch: Endpoint = async (context, request, served) => {
-  const representation = negotiate(request, true);
+  const representation = negotiate(request, 'watch');
   if (representation.format === 'yaml')
     throw apiErrors.notAcceptable(['application/json', 'application/json;stream=watch']);
   const query = parseListQuery(request, served);

@@ -43,9 +43,11 @@ export function deadline(timeoutMs: number, clock: Clock): Filter {
     }
     return new Promise<ApiResponse>((resolve, reject) => {
       const entry = { deadline: clock.monotonic() + Math.min(ms || timeoutMs, timeoutMs), request, reject };
+      // Before it is pending: what refuses at once, by throwing, has no deadline.
+      const answer = next(request);
       pending.add(entry);
       if (timer === undefined) timer = clock.setTimer(sweepMs, sweep);
-      next(request).then(
+      answer.then(
         (response) => {
           pending.delete(entry);
           resolve(response);

@@ -1,4 +1,5 @@
 import { formatGroupVersion } from '#apimachinery/group-version.ts';
+import { encodeJson } from '#apimachinery/json/encode-json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceInfo, Strategy } from '#apis/kind.ts';
 import type { Scheme } from '#apis/scheme.ts';
@@ -27,8 +28,8 @@ export function createCodec(scheme: Scheme, info: ResourceInfo, strategy: Strate
       const metadata = object.metadata;
       const { resourceVersion, ...stored } = metadata;
       const whole = typed(object, kind, apiVersion);
-      if (resourceVersion === undefined) return Buffer.from(JSON.stringify(whole));
-      return Buffer.from(JSON.stringify({ ...whole, metadata: stored }));
+      if (resourceVersion === undefined) return Buffer.from(encodeJson(whole));
+      return Buffer.from(encodeJson({ ...whole, metadata: stored }));
     },
   };
 }

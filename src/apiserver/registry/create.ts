@@ -4,8 +4,10 @@ import { generateName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { apiErrors, isStatusError, StatusError } from '#apimachinery/status-error.ts';
 import type { StoredObject } from '#storage/storage.ts';
+import { canonical } from './canonical.ts';
 import { EphemeralEntry } from './ephemeral-entry.ts';
 import { fillSystemFields, orderMetadata } from './object-meta.ts';
+import { dedupOwnerReferences } from './owner-references.ts';
 import type { WriteContext } from './registry.ts';
 import type { Resource } from './resource-registry.ts';
 
@@ -55,23 +57,25 @@ async function createOnce(
     user: context.user,
     addWarning: context.addWarning,
   };
+  dedupOwnerReferences(object, context.addWarning);
   await admission.admit(attributes);
   prepareNew(resource, context, object);
-  await admission.validate(attributes);
+  const made = canonical(resource, object);
+  await admission.validate({ ...attributes, object: made });
 
   const name = object.metadata.name!;
   const key = resource.key(namespace, name);
   if (object.metadata.resourceVersion) {
     throw new StatusError({ code: 500, message: 'resourceVersion should not be set on objects to be created' });
   }
-  orderMetadata(object);
+  orderMetadata(made);
   if (context.dryRun) {
     const existing = await storage.get(key);
     if (existing) throw alreadyExists(resource, name, existing);
-    return new EphemeralEntry(codec, key, object);
+    return new EphemeralEntry(codec, key, made);
   }
-  const ttlSeconds = ttlOf(resource, object);
-  const entry = await storage.create(key, object, {
+  const ttlSeconds = ttlOf(resource, made);
+  const entry = await storage.create(key, made, {
     ...(ttlSeconds ? { ttlSeconds } : {}),
     ...(context.signal ? { signal: context.signal } : {}),
   });
@@ -89,6 +93,7 @@ export function prepareNew(resource: Resource, context: WriteContext, object: Ku
     ...validateObjectMeta(object.metadata, {
       namespaced: info.namespaced,
       nameRule: strategy.nameRule ?? 'dns-subdomain',
+      qualifiedFinalizers: true,
     }),
     ...(strategy.validate?.(object) ?? []),
   ];

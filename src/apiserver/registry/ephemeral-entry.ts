@@ -1,3 +1,4 @@
+import { encodeJson } from '#apimachinery/json/encode-json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceCodec, StoredObject } from '#storage/storage.ts';
 
@@ -13,7 +14,7 @@ export class EphemeralEntry implements StoredObject {
     this.key = key;
     this.revision = Number(object.metadata.resourceVersion ?? '0');
     const { kind, apiVersion, metadata, ...rest } = object;
-    this.bytes = Buffer.from(JSON.stringify({ kind, apiVersion, metadata, ...rest }));
+    this.bytes = Buffer.from(encodeJson({ kind, apiVersion, metadata, ...rest }));
     this.labels = metadata.labels;
     this.fields = codec.selectableFields(object);
   }

@@ -1,13 +1,15 @@
 import { fieldError } from '#apimachinery/field-error.ts';
 import { cloneJson } from '#apimachinery/json-value.ts';
-import { validateObjectMetaUpdate } from '#apimachinery/meta-validation.ts';
+import { validateObjectMeta, validateObjectMetaUpdate } from '#apimachinery/meta-validation.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { apiErrors } from '#apimachinery/status-error.ts';
 import type { StoredObject } from '#storage/storage.ts';
+import { canonical } from './canonical.ts';
 import { prepareNew, ttlOf, writeOptions } from './create.ts';
 import { EphemeralEntry } from './ephemeral-entry.ts';
 import { bumpGeneration, fillSystemFields, keepSystemFields, orderMetadata } from './object-meta.ts';
-import type { UpdateOptions, WriteContext } from './registry.ts';
+import { dedupOwnerReferences } from './owner-references.ts';
+import type { ResourceRegistry, UpdateOptions, WriteContext } from './registry.ts';
 import type { Resource } from './resource-registry.ts';
 import { mergeSubresource, validateSubresource } from './subresource-strategy.ts';
 
@@ -100,11 +102,13 @@ async function createByUpdate(
     user: context.user,
     addWarning: context.addWarning,
   };
+  dedupOwnerReferences(object, context.addWarning);
   await resource.options.admission.admit(attributes);
   prepareNew(resource, context, object);
-  await resource.options.admission.validate(attributes);
-  orderMetadata(object);
-  return object;
+  const made = canonical(resource, object);
+  await resource.options.admission.validate({ ...attributes, object: made });
+  orderMetadata(made);
+  return made;
 }
 
 async function updated(
@@ -118,8 +122,8 @@ async function updated(
 ): Promise<KubeObject> {
   const { info, strategy } = resource;
   let object = await change(cloneJson(old));
-  checkUid(resource, namespace, name, object, old);
   if (info.namespaced) object.metadata.namespace = namespace;
+  dedupOwnerReferences(object, context.addWarning);
   const attributes = {
     operation: 'UPDATE' as const,
     resource: info,
@@ -138,16 +142,23 @@ async function updated(
 
   keepSystemFields(object, old);
   object = mergeSubresource(strategy, subresource, object, old);
-  attributes.object = object;
   if (subresource === '') strategy.prepareForUpdate?.(object, old);
   if (subresource === 'status') strategy.prepareForStatusUpdate?.(object, old);
+  object = canonical(resource, object);
+  attributes.object = object;
   if (subresource !== 'status') bumpGeneration(object, old, strategy);
 
   object.metadata.resourceVersion = old.metadata.resourceVersion!;
-  const errors = [
+  // The registry checks metadata, and so does each kind's own validation: upstream lists what is wrong twice.
+  const metaErrors = [
+    ...validateObjectMeta(object.metadata, {
+      namespaced: info.namespaced,
+      nameRule: 'path-segment',
+      qualifiedFinalizers: true,
+    }),
     ...validateObjectMetaUpdate(object.metadata, old.metadata),
-    ...validateSubresource(strategy, subresource, object, old),
   ];
+  const errors = [...metaErrors, ...metaErrors, ...validateSubresource(strategy, subresource, object, old)];
   if (errors.length > 0) throw apiErrors.invalid({ group: info.storage!.group, kind: info.kind }, name, errors);
   if (subresource === '') for (const text of strategy.warnings?.(object, old) ?? []) context.addWarning(text);
   await resource.options.admission.validate(attributes);
@@ -155,9 +166,11 @@ async function updated(
   return object;
 }
 
-function checkUid(resource: Resource, namespace: string, name: string, object: KubeObject, old: KubeObject): void {
+/** For a whole object that was sent: the uid in it, if any, is that of the object it replaces. */
+export function checkUid(resource: ResourceRegistry, object: KubeObject, old: KubeObject | undefined): void {
   const uid = object.metadata.uid;
-  if (!uid || uid === old.metadata.uid) return;
+  if (!uid || !old || uid === old.metadata.uid) return;
+  const { namespace = '', name = '' } = old.metadata;
   const why = uidPrecondition(resource.key(namespace, name), uid, old.metadata.uid ?? '');
   throw apiErrors.conflict(resource.info, name, why);
 }
