@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { componentFlags } from '#apis/component-flags.ts';
 import facts from '#apis/facts/flags/kube-scheduler.json' with { type: 'json' };
+import { sleep } from '#base/clock.ts';
 import { messageOf, OperatorError } from '#base/errors.ts';
 import { type FlagSpec, formatFlags, type ParsedFlags, parseFlags, UsageError } from '#base/flags.ts';
 import { createLogger, type Logger } from '#base/log.ts';
@@ -22,6 +23,8 @@ import { SchedulerMetrics } from '#scheduler/scheduler-metrics.ts';
 import { runProcess } from './process.ts';
 
 const component = 'kube-scheduler';
+/** The last events may take so long to be written; then they are lost. */
+const eventsFlushMs = 2_000;
 
 const flags: FlagSpec[] = [
   ...componentFlags(facts.flags, {
@@ -119,7 +122,7 @@ async function run(
   ];
   try {
     await runAll(parts, signal);
-    await recorder.flush();
+    await Promise.race([recorder.flush(), sleep(realClock, eventsFlushMs)]);
   } finally {
     client.close();
     electing?.close();

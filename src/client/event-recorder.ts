@@ -1,5 +1,6 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import { isStatusError } from '#apimachinery/status-error.ts';
+import { formatTime } from '#apimachinery/time.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
@@ -109,7 +110,7 @@ function newEvent(
   const { name, uid, resourceVersion } = object.metadata;
   // Cluster-scoped objects' events live in `default`, as upstream has it.
   const namespace = object.metadata.namespace || 'default';
-  const timestamp = `${new Date(about.now).toISOString().slice(0, 19)}Z`;
+  const timestamp = formatTime(about.now);
   const unique = BigInt(Math.floor(about.now)) * 1_000_000n + BigInt(Math.floor(about.random() * 1_000_000));
   return {
     apiVersion: 'v1',

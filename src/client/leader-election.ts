@@ -13,6 +13,7 @@
  */
 import type { KubeObject } from '#apimachinery/object.ts';
 import { isStatusError } from '#apimachinery/status-error.ts';
+import { formatMicroTime } from '#apimachinery/time.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import { messageOf, OperatorError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
@@ -233,7 +234,7 @@ class Elector implements LeaderElector {
 
   #claim(current: Lease | undefined): Lease {
     const { namespace, name, identity, leaseDurationMs, clock } = this.#options;
-    const now = microTime(clock.now());
+    const now = formatMicroTime(clock.now());
     const old = current?.spec;
     const isOurs = old?.holderIdentity === identity;
     return {
@@ -253,7 +254,7 @@ class Elector implements LeaderElector {
     const { client, namespace, clock, log } = this.#options;
     const current = this.#observed;
     if (!current) return;
-    const now = microTime(clock.now());
+    const now = formatMicroTime(clock.now());
     const spec = { ...current.spec, holderIdentity: '', leaseDurationSeconds: 1, acquireTime: now, renewTime: now };
     try {
       const leases = client.resource<Lease>(leasesResource, namespace);
@@ -319,9 +320,4 @@ function watchDeadline(clock: Clock, deadline: () => number, fn: () => void): { 
   };
   let timer = arm();
   return { cancel: () => timer.cancel() };
-}
-
-/** RFC 3339 with six decimals, as upstream writes MicroTime. */
-function microTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, -1)}000Z`;
 }

@@ -127,7 +127,9 @@ export async function reflect<T extends KubeObject>(
         canStreamLists = false;
         continue;
       } else {
-        log.warn({ resource: name, error: messageOf(error) }, 'the watch failed: trying again');
+        // An outage is one line, not one for each attempt.
+        const level = isSecondTry ? 'debug' : 'warn';
+        log[level]({ resource: name, error: messageOf(error) }, 'the watch failed: trying again');
       }
     }
     if (signal.aborted) break;

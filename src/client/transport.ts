@@ -15,7 +15,8 @@ import type { ClientConfig } from './kubeconfig.ts';
 /** A silent peer is asked this often, and given up when it does not answer: a frozen server costs at most the sum. */
 const pingPeriodMs = 5_000;
 const pingTimeoutMs = 7_000;
-const connectTimeoutMs = 10_000;
+/** Short: behind a load balancer, the next attempt leads to another server. */
+const connectTimeoutMs = 5_000;
 const streamWindowBytes = 1 << 20;
 const sessionWindowBytes = 16 << 20;
 const attemptsMax = 3;
@@ -59,7 +60,7 @@ export class Http2Transport {
 
   async request(request: TransportRequest): Promise<TransportResponse> {
     for (let attempt = 1; ; attempt++) {
-      const session = await this.#session();
+      const session = await this.#session(request.signal);
       request.signal?.throwIfAborted();
       try {
         return await this.#send(session, request);
@@ -76,14 +77,14 @@ export class Http2Transport {
     for (const session of this.#open) session.destroy();
   }
 
-  async #session(): Promise<ClientHttp2Session> {
+  async #session(signal: AbortSignal | undefined): Promise<ClientHttp2Session> {
     const current = this.#current;
     if (current && !current.closed && !current.destroyed) return current;
     if (this.#closed) throw new ConnectionError('the client is closed');
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
     });
-    return this.#connecting;
+    return signal ? unlessAborted(this.#connecting, signal) : this.#connecting;
   }
 
   #connect(): Promise<ClientHttp2Session> {
@@ -173,7 +174,8 @@ export class Http2Transport {
       stream.once('close', () => {
         settle();
         if (request.signal?.aborted) return reject(request.signal.reason);
-        if (isTimedOut) return reject(new ConnectionError(`no answer from ${server} within ${request.timeoutMs} ms`));
+        if (isTimedOut)
+          return reject(new ConnectionError(`no answer from ${server} within ${Math.round(request.timeoutMs)} ms`));
         const isRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
         reject(
           new LostStream(`lost the connection to ${server}: ${messageOf(failure ?? 'closed')}`, isRefused, failure),
@@ -182,6 +184,16 @@ export class Http2Transport {
       if (request.body !== undefined) stream.end(request.body);
     });
   }
+}
+
+/** Others may wait for the same promise: it goes on, only this caller leaves. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 /** Lost before the answer began. `refused`: certainly not processed. */

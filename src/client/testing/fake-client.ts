@@ -17,7 +17,7 @@ import type {
   WatchEvent,
   WatchParams,
 } from '../client.ts';
-import { applyJsonPatch, applyMergePatch } from './fake-patch.ts';
+import { applyPatch } from './fake-patch.ts';
 import { matchesSelectors } from './fake-selectors.ts';
 
 export interface FakeAction {
@@ -259,10 +259,7 @@ class FakeResource implements ResourceClient {
       return this.create({ ...(patch as KubeObject) });
     }
     const old = this.#find(name);
-    const isJsonPatch = type === 'application/json-patch+json';
-    const patched = isJsonPatch
-      ? applyJsonPatch(old, patch as Parameters<typeof applyJsonPatch>[1])
-      : (applyMergePatch(old, patch) as KubeObject);
+    const patched = applyPatch(old, type, patch);
     if (params.subresource === 'status') return this.#replace(old, { ...structuredClone(old), status: patched.status });
     return this.#replace(old, patched);
   }
