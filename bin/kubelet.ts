@@ -29,8 +29,8 @@ export function main(argv: string[], name: string): Promise<never> {
 
 async function kubeletOptions(flags: ParsedFlags, nodeName: string, log: Logger): Promise<KubeletOptions> {
   const nodeIP = flags.string('node-ip') || hostAddress();
-  const client = flags.string('kubeconfig') === '' ? undefined : await connect(flags, log);
   const taints = taintsOf(flags);
+  const client = flags.string('kubeconfig') === '' ? undefined : await connect(flags, log);
   const common = {
     statusUpdateMs: flags.durationMs('node-status-update-frequency'),
     clock: realClock,

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startTimeOf } from './processes/process-table.ts';
-import { eventually } from './testing/fixtures.ts';
+import { eventually, temporaryDirectory } from './testing/fixtures.ts';
 
 const program = join(import.meta.dirname, '../../bin/evenkeel.ts');
 
@@ -19,7 +18,7 @@ class Host {
   log = '';
 
   constructor(t: TestContext) {
-    const directory = mkdtempSync(join(tmpdir(), 'kubelet-test-'));
+    const directory = temporaryDirectory();
     this.manifests = join(directory, 'manifests');
     this.root = join(directory, 'root');
     mkdirSync(this.manifests);
@@ -33,7 +32,6 @@ class Host {
         'all has ended',
       );
       await this.kill(last);
-      rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
     });
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { FakeClock } from '#base/testing/fake-clock.ts';
 import type { Container, Pod } from '../pod.ts';
 import { FakeProcesses } from '../testing/fake-processes.ts';
@@ -7,14 +7,13 @@ import { staticPod, supervision } from '../testing/fixtures.ts';
 import { PodWorker } from './pod-worker.ts';
 
 async function begin(
-  t: TestContext,
   container: Partial<Container> = {},
   spec: Partial<Pod['spec']> = {},
-  more: Parameters<typeof supervision>[3] = {},
+  more: Parameters<typeof supervision>[2] = {},
 ) {
   const clock = new FakeClock();
   const processes = new FakeProcesses();
-  const context = supervision(t, clock, processes, more);
+  const context = supervision(clock, processes, more);
   const pod = staticPod([container], spec);
   context.checkpoints.writePod({ pod, file: 'f', startedAt: clock.now() });
   const worker = new PodWorker(context, { pod, file: 'f', startedAt: clock.now() }, () => {});
@@ -24,8 +23,8 @@ async function begin(
   return { clock, processes, context, pod, worker, status };
 }
 
-test('kubelet: restart: waits twice as long each time, up to the longest', async (t) => {
-  const { clock, processes, status } = await begin(t);
+test('kubelet: restart: waits twice as long each time, up to the longest', async () => {
+  const { clock, processes, status } = await begin();
   const waits: number[] = [];
   for (let i = 0; i < 13; i++) {
     processes.last.exit({ exitCode: 1 });
@@ -41,8 +40,8 @@ test('kubelet: restart: waits twice as long each time, up to the longest', async
   assert.equal(status().lastState.terminated?.exitCode, 1);
 });
 
-test('kubelet: restart: a long run starts over from the shortest wait', async (t) => {
-  const { clock, processes } = await begin(t);
+test('kubelet: restart: a long run starts over from the shortest wait', async () => {
+  const { clock, processes } = await begin();
   for (let i = 0; i < 4; i++) {
     processes.last.exit({ exitCode: 1 });
     await clock.advance(2000);
@@ -60,8 +59,8 @@ for (const [policy, exitCode, restarts] of [
   ['OnFailure', 3, true],
   ['Never', 3, false],
 ] as const) {
-  test(`kubelet: restart: policy ${policy} after exit status ${exitCode}`, async (t) => {
-    const { clock, processes, worker } = await begin(t, {}, { restartPolicy: policy });
+  test(`kubelet: restart: policy ${policy} after exit status ${exitCode}`, async () => {
+    const { clock, processes, worker } = await begin({}, { restartPolicy: policy });
     processes.last.exit({ exitCode });
     await clock.advance(1000);
     assert.equal(processes.started.length, restarts ? 2 : 1);
@@ -70,8 +69,8 @@ for (const [policy, exitCode, restarts] of [
   });
 }
 
-test('kubelet: start: a program that is not there is tried again with back-off', async (t) => {
-  const { clock, processes, status } = await begin(t);
+test('kubelet: start: a program that is not there is tried again with back-off', async () => {
+  const { clock, processes, status } = await begin();
   processes.failure = 'program: no such program on this host';
   processes.last.exit({ exitCode: 1 });
   await clock.advance(250);
@@ -82,8 +81,8 @@ test('kubelet: start: a program that is not there is tried again with back-off',
   assert.equal(processes.started.length, 2);
 });
 
-test('kubelet: start: a container without a command never runs and says why', async (t) => {
-  const { clock, processes, status, worker } = await begin(t, { command: [] });
+test('kubelet: start: a container without a command never runs and says why', async () => {
+  const { clock, processes, status, worker } = await begin({ command: [] });
   await clock.advance(60_000);
   assert.equal(processes.started.length, 0);
   assert.equal(status().state.waiting?.reason, 'ImageInspectError');
@@ -91,8 +90,8 @@ test('kubelet: start: a container without a command never runs and says why', as
   assert.equal(worker.status().phase, 'Pending');
 });
 
-test('kubelet: stop: TERM, then KILL when the grace period is over', async (t) => {
-  const { clock, processes, worker } = await begin(t, {}, { terminationGracePeriodSeconds: 5 });
+test('kubelet: stop: TERM, then KILL when the grace period is over', async () => {
+  const { clock, processes, worker } = await begin({}, { terminationGracePeriodSeconds: 5 });
   processes.isStubborn = true;
   let isStopped = false;
   void worker.stop().then(() => {
@@ -108,8 +107,8 @@ test('kubelet: stop: TERM, then KILL when the grace period is over', async (t) =
   assert.equal(processes.started.length, 1);
 });
 
-test('kubelet: stop: while waiting to restart: ends at once', async (t) => {
-  const { clock, processes, worker } = await begin(t);
+test('kubelet: stop: while waiting to restart: ends at once', async () => {
+  const { clock, processes, worker } = await begin();
   processes.last.exit({ exitCode: 1 });
   await clock.advance(0);
   await worker.stop();
@@ -118,8 +117,8 @@ test('kubelet: stop: while waiting to restart: ends at once', async (t) => {
   assert.equal(clock.pendingTimers, 0);
 });
 
-test('kubelet: restart: asked for: without a wait, and counted', async (t) => {
-  const { clock, processes, worker, status } = await begin(t);
+test('kubelet: restart: asked for: without a wait, and counted', async () => {
+  const { clock, processes, worker, status } = await begin();
   worker.restart(1);
   await clock.advance(0);
   assert.equal(processes.started.length, 2);
@@ -127,11 +126,10 @@ test('kubelet: restart: asked for: without a wait, and counted', async (t) => {
   assert.ok(status().state.running);
 });
 
-test('kubelet: liveness: failing ends the container with its own grace period', async (t) => {
+test('kubelet: liveness: failing ends the container with its own grace period', async () => {
   let isHealthy = true;
   const probe = { tcpSocket: { port: 1 }, periodSeconds: 1, failureThreshold: 2, terminationGracePeriodSeconds: 3 };
   const { clock, processes, context } = await begin(
-    t,
     { livenessProbe: probe },
     {},
     {
@@ -152,9 +150,8 @@ test('kubelet: liveness: failing ends the container with its own grace period', 
   assert.ok(context.events.some((e) => e.reason === 'Killing' && /failed liveness probe/.test(e.message)));
 });
 
-test('kubelet: init containers: one after the other, before the rest', async (t) => {
+test('kubelet: init containers: one after the other, before the rest', async () => {
   const { clock, processes, worker } = await begin(
-    t,
     {},
     {
       initContainers: [
@@ -177,8 +174,8 @@ test('kubelet: init containers: one after the other, before the rest', async (t)
   assert.equal(worker.status().phase, 'Running');
 });
 
-test('kubelet: adoption: a successor goes on with the process, its count and its back-off', async (t) => {
-  const first = await begin(t);
+test('kubelet: adoption: a successor goes on with the process, its count and its back-off', async () => {
+  const first = await begin();
   first.processes.last.exit({ exitCode: 1 });
   await first.clock.advance(250);
   first.worker.leave();

@@ -275,7 +275,12 @@ export class ContainerSupervisor {
 
   #save(changes: Partial<ContainerCheckpoint>): void {
     Object.assign(this.#record, changes);
-    this.#context.checkpoints.writeContainer(this.container.name, this.#record);
+    try {
+      this.#context.checkpoints.writeContainer(this.container.name, this.#record);
+    } catch (error) {
+      // A full disk costs a successor its adoption; it must not cost this container its supervision.
+      this.#context.event(this.#pod, 'Warning', 'CheckpointFailed', messageOf(error));
+    }
   }
 }
 

@@ -18,7 +18,7 @@ const nodesResource = { group: '', version: 'v1', resource: 'nodes' };
 /** A kubelet over pretended processes and a pretended API, with one manifest. */
 async function begin(t: TestContext, client = new FakeClient()) {
   const processes = new FakeProcesses();
-  const context = supervision(t, realClock, processes);
+  const context = supervision(realClock, processes);
   const directory = join(context.root, 'manifests');
   mkdirSync(directory);
   const write = (program: string) =>

@@ -2,6 +2,7 @@
  * The conductor: makes the processes of this host be those of the manifest directory. Owns the workers and the pods'
  * checkpoints. Nothing here waits for an API server; who reports to one subscribes to changes.
  */
+import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import { type Pod, podKey } from '../pod.ts';
 import type { PodCheckpoint } from '../processes/checkpoint.ts';
@@ -94,7 +95,11 @@ export class StaticPods {
       // A pod of the same name, or this very pod, is still being stopped: its end calls here again.
       if (this.#workers.has(uid) || names.has(podKey(pod))) continue;
       const checkpoint: PodCheckpoint = { pod, file, startedAt: context.clock.now() };
-      context.checkpoints.writePod(checkpoint);
+      try {
+        context.checkpoints.writePod(checkpoint);
+      } catch (error) {
+        context.event(pod, 'Warning', 'CheckpointFailed', messageOf(error));
+      }
       this.#addWorker(checkpoint).start();
     }
   }

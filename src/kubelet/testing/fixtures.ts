@@ -2,7 +2,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import type { Clock } from '#base/clock.ts';
 import type { Container, Pod } from '../pod.ts';
 import type { Prober } from '../probes/prober.ts';
@@ -11,9 +10,15 @@ import { CheckpointDirectory } from '../processes/checkpoint.ts';
 import type { ProcessRuntime } from '../processes/process-runtime.ts';
 import type { SupervisionContext } from '../static-pods/container-supervisor.ts';
 
-export function temporaryDirectory(t: TestContext): string {
+const directories: string[] = [];
+process.once('exit', () => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
+
+/** Goes when the test file ends: hooks of the tests that use it run before. */
+export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'kubelet-test-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
+  directories.push(directory);
   return directory;
 }
 
@@ -36,12 +41,11 @@ export interface RecordedEvent {
 }
 
 export function supervision(
-  t: TestContext,
   clock: Clock,
   runtime: ProcessRuntime,
   more: Partial<SupervisionContext> = {},
 ): SupervisionContext & { events: RecordedEvent[] } {
-  const root = temporaryDirectory(t);
+  const root = temporaryDirectory();
   mkdirSync(join(root, 'pods'));
   const events: RecordedEvent[] = [];
   const healthy: Prober = async () => ({ ok: true, message: '' });
