@@ -222,7 +222,7 @@ export class ControlPlane {
   }
 
   #matches(args: readonly string[], component: string, master: string | undefined): boolean {
-    const command = args[2];
+    const command = args[args.findIndex((a) => /\/evenkeel\.[jt]s$/.test(a)) + 1];
     const has = (text: string) => args.some((a) => a.includes(text));
     switch (component) {
       case 'etcd':
