@@ -27,7 +27,8 @@ const mayImport: Record<string, readonly string[]> = {
 const siblingRooms = ['controllers', 'scheduler/plugins', 'apiserver/filters', 'apiserver/admission/plugins'];
 const forbiddenNames = /(^|\/)(utils?|helpers?|common|misc|types|index)(\.ts|\/|$)/;
 /** Time, processes, files and sockets are for src/os; a test may use what it likes. */
-const realWorld = /(?<!\.)\b(setTimeout|setInterval)\(|\bDate\.now\(\)|\bnew Date\(\)|\bMath\.random\(\)|performance\.now\(\)/;
+const realWorld =
+  /(?<!\.)\b(setTimeout|setInterval)\(|\bDate\.now\(\)|\bnew Date\(\)|\bMath\.random\(\)|performance\.now\(\)/;
 
 const root = join(import.meta.dirname, '..');
 const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })

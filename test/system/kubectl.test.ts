@@ -160,8 +160,10 @@ test('kubectl: expose: endpoints and slices follow the pods', async () => {
     const endpoints = await json('get', 'endpoints', 'svc');
     return endpoints.subsets?.[0]?.addresses?.length === 2;
   });
-  const slices = await json('get', 'endpointslices', '-l', 'kubernetes.io/service-name=svc');
-  assert.equal(slices.items[0].endpoints.length, 2);
+  await until('two endpoints in the slice', async () => {
+    const slices = await json('get', 'endpointslices', '-l', 'kubernetes.io/service-name=svc');
+    return slices.items[0]?.endpoints.length === 2;
+  });
   assert.match((await json('get', 'svc', 'svc')).spec.clusterIP, /^10\.96\./);
   await plane.kubectlOk('delete', 'svc,deployment', 'svc');
 });
