@@ -71,7 +71,10 @@ export function createScheme(kinds: readonly BuiltInKind[] = builtInKinds): Sche
       const key = `${group}/${resource}`;
       let strategy = strategies.get(key);
       if (!strategy) {
-        strategy = completeStrategy(group, resource, infos, ownStrategies.get(key) ?? {});
+        const info = infos.find((i) => i.group === group && i.resource === resource);
+        // events.k8s.io/events are stored, and live, as core events.
+        const own = ownStrategies.get(`${info?.storage?.group ?? group}/${resource}`) ?? {};
+        strategy = completeStrategy(group, resource, info, own);
         strategies.set(key, strategy);
       }
       return strategy;
@@ -174,8 +177,7 @@ function apiGroups(infos: readonly ResourceInfo[]): ApiGroup[] {
   return [...groups.values()];
 }
 
-function completeStrategy(group: string, resource: string, infos: readonly ResourceInfo[], own: Strategy): Strategy {
-  const info = infos.find((i) => i.group === group && i.resource === resource);
+function completeStrategy(group: string, resource: string, info: ResourceInfo | undefined, own: Strategy): Strategy {
   const fromFacts = info?.storage && selectableFieldsFromFacts(info.storage.group, info.storage.version, resource);
   const row = isDefaultTable(group, resource) ? defaultRow : undefined;
   return {

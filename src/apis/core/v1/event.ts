@@ -77,6 +77,7 @@ function validateNamespace(object: KubeObject): FieldError[] {
   return [fieldError.invalid(field, involved, 'does not match event.namespace')];
 }
 
+/** In upstream's order, which names the reason twice. */
 const fixed = [
   'involvedObject',
   'reason',
