@@ -108,6 +108,11 @@ export interface WatchSink {
   send(type: WatchEventKind, entry: StoredObject): boolean;
   /** No event up to `revision` is outstanding. `initialEventsEnd`: the initial state has been sent. */
   bookmark(revision: number, initialEventsEnd: boolean): boolean;
+  /**
+   * While the initial state and the backlog are sent: what to wait for before there is more. `undefined`: go on. A sink
+   * without it gets the initial state in one turn, whatever `send` returns.
+   */
+  drained?(): Promise<void> | undefined;
   /** The watch is over. With an error (StatusError: Expired, Timeout, …) it is sent to the client as an ERROR event. */
   end(error?: Error): void;
 }

@@ -22,13 +22,16 @@ export async function catchUp(
   wantsState: boolean,
 ): Promise<void> {
   const { clock, random, revision } = context;
-  const pace = new Pace(context);
+  const pace = new Pace(context, watcher);
   if (wantsState && !watcher.stopped) {
     watcher.position = revision.applied;
     for (const entry of stateUnder(cache, watcher.prefix)) {
       if (watcher.stopped) return;
       watcher.sendInitial(entry);
-      if (pace.isDue()) await pace.rest();
+      if (watcher.isPaced) {
+        const rest = pace.next();
+        if (rest) await rest;
+      }
     }
     if (options.allowBookmarks) watcher.endOfInitialEvents();
   }
@@ -43,7 +46,8 @@ export async function catchUp(
       if (watcher.covers(event.key)) watcher.deliver(event);
     }
     watcher.position = reached;
-    if (pace.isDue()) await pace.rest();
+    const rest = pace.next();
+    if (rest) await rest;
   }
   if (watcher.stopped) return;
   watcher.live = true;
@@ -65,24 +69,30 @@ function stateUnder(cache: ResourceCache, prefix: string): StoredObject[] {
   return entries;
 }
 
+/** When to let others have their turn: after a slice of time, or when the receiver has enough for now. */
 class Pace {
   readonly #context: CacheContext;
+  readonly #watcher: Watcher;
   #untilLook = sendsBetweenLooks;
   #restAt: number;
 
-  constructor(context: CacheContext) {
+  constructor(context: CacheContext, watcher: Watcher) {
     this.#context = context;
+    this.#watcher = watcher;
     this.#restAt = context.clock.monotonic() + budgetMs;
   }
 
-  isDue(): boolean {
-    if (--this.#untilLook > 0) return false;
+  /** `undefined`: go on. */
+  next(): Promise<void> | undefined {
+    const drained = this.#watcher.drained();
+    if (drained) return drained.then(() => this.#start());
+    if (--this.#untilLook > 0) return undefined;
     this.#untilLook = sendsBetweenLooks;
-    return this.#context.clock.monotonic() >= this.#restAt;
+    if (this.#context.clock.monotonic() < this.#restAt) return undefined;
+    return new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#start());
   }
 
-  async rest(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+  #start(): void {
     this.#restAt = this.#context.clock.monotonic() + budgetMs;
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '#base/clock.ts';
-import type { EntryFilter, WatchHandle, WatchOptions, WatchSink } from '../storage.ts';
+import type { EntryFilter, StoredObject, WatchHandle, WatchOptions, WatchSink } from '../storage.ts';
 import type { CacheEvent } from './event-ring.ts';
 
 /** About once a minute, as upstream; jittered so that a thousand watchers do not all get theirs at one moment. */
@@ -46,9 +46,21 @@ export class Watcher implements WatchHandle {
     return this.prefix.endsWith('/') ? key.startsWith(this.prefix) : key === this.prefix;
   }
 
-  sendInitial(entry: CacheEvent['entry']): void {
+  /** Whether the receiver can say when it has room; one that cannot takes its initial state at once. */
+  get isPaced(): boolean {
+    return this.#sink.drained !== undefined;
+  }
+
+  /** What to wait for before sending it more. */
+  drained(): Promise<void> | undefined {
+    return this.stopped ? undefined : this.#sink.drained?.();
+  }
+
+  sendInitial(entry: StoredObject): void {
     const filter = this.#filter;
-    if (filter === undefined || filter(entry)) this.#sent(this.#sink.send('ADDED', entry));
+    if (filter !== undefined && !filter(entry)) return;
+    const hasRoom = this.#sink.send('ADDED', entry);
+    if (this.isPaced) this.#sent(hasRoom);
   }
 
   deliverLive(event: CacheEvent): void {

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { isStatusError } from '#apimachinery/status-error.ts';
 import { kvOfClient } from '../etcd3/client-kv.ts';
 import { type EtcdProcess, isInstalled, startEtcd } from './etcd-process.ts';
-import { codecFor, eventually, everything, keyOf, map, maps, Recorder, startBackend } from './fixtures.ts';
+import { codecFor, eventually, everything, keyOf, map, maps, nameOf, Recorder, startBackend } from './fixtures.ts';
 import { storageSuite } from './storage-suite.ts';
 
 const ourStore = join(import.meta.dirname, '../../../bin/evenkeel.ts');
@@ -48,6 +48,33 @@ function behind(name: string, command: readonly [string, ...string[]], skip: str
       await assert.rejects(backend.resource(maps).create(keyOf('big'), big), (e) =>
         isStatusError(e, 'RequestEntityTooLarge'),
       );
+      await backend.stop();
+    });
+
+    test(`storage over ${name}: kill -9 under writes: each is applied once, and told with its revision`, async () => {
+      const backend = startBackend(kvOfClient(etcd.client()));
+      const prefix = '/registry/writes/';
+      const storage = backend.resource(codecFor(prefix));
+      const recorder = new Recorder();
+      await storage.watch({ prefix }, recorder);
+      const told = new Map<string, number | undefined>();
+      let next = 0;
+      const write = async () => {
+        while (next < 300) {
+          const n = `n${next++}`;
+          told.set(n, (await storage.create(`${prefix}default/${n}`, map(n)))?.revision);
+        }
+      };
+      const writers = Promise.all(Array.from({ length: 10 }, write));
+      await eventually(() => told.size >= 100, 'a hundred');
+      await etcd.kill();
+      await etcd.restart();
+      await writers;
+      const { entries } = await storage.list({ prefix });
+      const byName = (pairs: Iterable<[string, number | undefined]>) => Object.fromEntries([...pairs].toSorted());
+      assert.deepEqual(byName(told), byName(entries.map((e) => [nameOf(e), e.revision])));
+      await eventually(() => recorder.seen.length === 300, 'all events');
+      assert.deepEqual(byName(recorder.seen.map((e) => [e.name!, e.revision])), byName(told));
       await backend.stop();
     });
 

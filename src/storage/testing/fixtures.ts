@@ -95,6 +95,22 @@ export class Recorder implements WatchSink {
   }
 }
 
+/** Takes ten, and more only when it is told to. */
+export class PacedRecorder extends Recorder {
+  #takeAll = () => {};
+  readonly #room = new Promise<void>((resolve) => {
+    this.#takeAll = resolve;
+  });
+
+  takeAll(): void {
+    this.#takeAll();
+  }
+
+  drained(): Promise<void> | undefined {
+    return this.seen.length === 10 ? this.#room : undefined;
+  }
+}
+
 export function everything(options: Partial<WatchOptions> = {}): WatchOptions {
   return { prefix: maps.prefix, ...options };
 }

@@ -4,7 +4,17 @@ import { after, before, test } from 'node:test';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { isStatusError } from '#apimachinery/status-error.ts';
 import type { ResourceStorage } from '../storage.ts';
-import { codecFor, eventually, everything, keyOf, map, nameOf, Recorder, type RunningBackend } from './fixtures.ts';
+import {
+  codecFor,
+  eventually,
+  everything,
+  keyOf,
+  map,
+  nameOf,
+  PacedRecorder,
+  Recorder,
+  type RunningBackend,
+} from './fixtures.ts';
 
 /** `makeBackend` gives another backend on the same store each time it is called. */
 export function storageSuite(name: string, makeBackend: () => Promise<RunningBackend>): void {
@@ -222,6 +232,22 @@ export function storageSuite(name: string, makeBackend: () => Promise<RunningBac
     for (let i = 0; i < 4; i++) await a.create(at(prefix, `n${i}`), map(`n${i}`));
     await eventually(() => recorder.ended !== undefined, 'the end');
     assert.equal(recorder.seen.length, 2);
+  });
+
+  it('watch: a large initial state: is sent as fast as the receiver takes it, and misses nothing', async (a, _b, prefix) => {
+    const names = Array.from({ length: 30 }, (_, i) => `n${String(i).padStart(2, '0')}`);
+    await Promise.all(names.map((n) => a.create(at(prefix, n), map(n))));
+    const recorder = new PacedRecorder();
+    await a.watch({ prefix, sendInitialEvents: true, allowBookmarks: true }, recorder);
+    await eventually(() => recorder.seen.length === 10, 'as much as it has room for');
+    await a.create(at(prefix, 'late'), map('late'));
+    await a.guaranteedUpdate(at(prefix, 'n29'), () => undefined);
+    assert.equal(recorder.seen.length, 10);
+    recorder.takeAll();
+    await eventually(() => recorder.seen.length === 33, 'everything');
+    const expected = [...names.map((n) => `ADDED ${n}`), 'INITIAL-END', 'ADDED late', 'DELETED n29'];
+    assert.deepEqual(recorder.lines, expected);
+    assert.equal(recorder.ended, undefined);
   });
 
   it('watch: from before the history: Expired', async (a, _b, prefix) => {
