@@ -140,6 +140,9 @@ function createGrpcServer(
     'grpc.max_receive_message_length': options.maxRequestBytes + grpcOverheadBytes,
     'grpc.max_send_message_length': -1,
     'grpc-node.flow_control_window': 1024 * 1024,
+    // A client whose machine vanished is noticed, and its watches end.
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
     'grpc.enable_channelz': 0,
   });
   const watch = (stream: Parameters<typeof serveWatch>[0]) => serveWatch(stream, store.watches, headerOf);

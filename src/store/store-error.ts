@@ -33,5 +33,6 @@ export const errors = {
     Code.UNIMPLEMENTED,
     'evenkeel: the embedded store has one member; use real etcd for a cluster of several',
   ),
+  tooManyRequests: row(Code.RESOURCE_EXHAUSTED, 'etcdserver: too many requests'),
   stopping: row(Code.UNAVAILABLE, 'etcdserver: server stopped'),
 } as const;

@@ -5,7 +5,17 @@
  * A row of `kv` is one revision of one key and never changes; compaction deletes rows. Its id holds both halves of
  * the revision, main << 24 | sub, so that ids are in the order of history.
  */
-import { closeSync, existsSync, fdatasync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { OperatorError } from '#base/errors.ts';
@@ -55,6 +65,9 @@ export interface Database {
   close(): void;
 }
 
+/** Copies that were being sent when the process ended. */
+const copyPrefix = 'store.db.snapshot-';
+
 const applicationId = 0x45764b6c;
 const schemaVersion = 1;
 const magic = 'SQLite format 3\0';
@@ -74,6 +87,7 @@ export function openDatabase(dataDir: string, randomId: () => bigint): Database 
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     checkHeader(path);
+    for (const name of readdirSync(dataDir)) if (name.startsWith(copyPrefix)) rmSync(join(dataDir, name));
   } catch (error) {
     throw readable(error, path);
   }
@@ -231,7 +245,8 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint): Databa
     },
     sizeBytes: () => number(pageCount) * pageSize,
     sizeInUseBytes: () => (number(pageCount) - number(freePages)) * pageSize,
-    vacuum: () => db.exec('VACUUM'),
+    // The file gets shorter only once the journal is back in it.
+    vacuum: () => db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)'),
     copyTo: (copy) => void change('VACUUM INTO ?').run(copy),
     close() {
       closeSync(walFd);

@@ -12,6 +12,9 @@ import type { Database } from './database.ts';
 /** Requests that share one commit; the rest wait for the one after. */
 const batchRequestsMax = 1024;
 
+/** Requests that may wait for a commit, and readers for its end; more are refused, as etcd does. */
+const waitingMax = 20_000;
+
 interface Pending {
   apply: () => unknown;
   resolve: (value: unknown) => void;
@@ -30,6 +33,7 @@ export class GroupCommit {
   #isSyncing = false;
   #isDirty = false;
   #isClosed = false;
+  #hasFailed = false;
   commits = 0;
 
   constructor(database: Database, onDurable: () => void, onFatal: (error: Error) => void) {
@@ -44,6 +48,7 @@ export class GroupCommit {
    */
   submit<T>(apply: () => T): Promise<T> {
     if (this.#isClosed) return Promise.reject(errors.stopping());
+    if (this.#queue.length >= waitingMax) return Promise.reject(errors.tooManyRequests());
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ apply, resolve: resolve as (value: unknown) => void, reject, outcome: undefined });
       this.#schedule();
@@ -53,6 +58,7 @@ export class GroupCommit {
   /** Every change made so far is durable, and `read` (which must be synchronous) may show it. */
   read<T>(read: () => T): T | Promise<T> {
     if (!this.#isSyncing) return read();
+    if (this.#readers.length >= waitingMax) return Promise.reject(errors.tooManyRequests());
     return new Promise<T>((resolve, reject) => {
       this.#readers.push(() => {
         try {
@@ -72,7 +78,8 @@ export class GroupCommit {
   /** Takes nothing new, and resolves when all that was taken is durable. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    while (this.#queue.length > 0 || this.#isSyncing) await new Promise<void>((resolve) => setImmediate(resolve));
+    while (!this.#hasFailed && (this.#queue.length > 0 || this.#isSyncing))
+      await new Promise<void>((resolve) => setImmediate(resolve));
   }
 
   #schedule(): void {
@@ -133,6 +140,7 @@ export class GroupCommit {
 
   /** The requests get no answer: whether they were applied is for the next process to say. */
   #fail(error: Error): void {
+    this.#hasFailed = true;
     this.#isClosed = true;
     this.#queue = [];
     this.#onFatal(error);

@@ -37,8 +37,10 @@ export function leaseService(store: Store, headerOf: HeaderOf) {
   /** One answer to each request, in order. Renewals are not stored, and so wait for nothing. */
   const keepAlive = (stream: ServerDuplexStream<Sized<{ id: bigint }>, unknown>) => {
     stream.on('data', ({ body: { id } }: Sized<{ id: bigint }>) => {
-      stream.write({ header: headerOf(store.revision), id, ttl: store.lessor.renew(id) });
+      const answer = { header: headerOf(store.revision), id, ttl: store.lessor.renew(id) };
+      if (!stream.write(answer)) stream.pause();
     });
+    stream.on('drain', () => stream.resume());
     stream.on('end', () => stream.end());
     stream.on('error', () => {});
   };

@@ -27,7 +27,9 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
     revision: number,
     events: readonly Buffer[],
   ) => {
-    if (!stream.write(encodeWatchResponse({ ...response, header: headerOf(revision) }, events))) isFull = true;
+    if (stream.write(encodeWatchResponse({ ...response, header: headerOf(revision) }, events))) return;
+    isFull = true;
+    stream.pause(); // who does not read is not listened to
   };
 
   const receiver: WatchReceiver = {
@@ -108,6 +110,7 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
   });
   stream.on('drain', () => {
     isFull = false;
+    stream.resume();
     for (const watcher of watchers.values()) hub.resume(watcher);
     if (isProgressWanted) progress();
   });

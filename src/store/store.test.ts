@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { FakeClock } from '#base/testing/fake-clock.ts';
+import { Event } from '#etcd/key-value.ts';
+import { RangeRequest } from '#etcd/messages.ts';
+import type { Database } from './backend/database.ts';
+import type { WatcherOptions, WatchReceiver } from './mvcc/watch-hub.ts';
+import { putRequest, temporaryDatabase, temporaryStore } from './testing/fixtures.ts';
+
+const rangeRequest = (key: string) => RangeRequest.decode(RangeRequest.encode({ key: Buffer.from(key) }));
+
+/** A database whose syncs the test lets go. */
+function heldSyncs(t: TestContext): { database: Database; syncs: ((error: Error | null) => void)[] } {
+  const real = temporaryDatabase(t);
+  const syncs: ((error: Error | null) => void)[] = [];
+  const database = Object.create(real, { sync: { value: (done: () => void) => syncs.push(done) } }) as Database;
+  return { database, syncs };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; !condition(); i++) {
+    assert.ok(i < 10_000, 'the condition never came');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test('store: group commit: what arrives during a sync shares the next one', async (t) => {
+  const { database, syncs } = heldSyncs(t);
+  const store = temporaryStore(t, { database });
+  const first = store.put(putRequest('a'));
+  await until(() => syncs.length === 1);
+  const others = Array.from({ length: 50 }, (_, i) => store.put(putRequest(`b${i}`)));
+  syncs[0]!(null);
+  assert.equal((await first).header!.revision, 2);
+  await until(() => syncs.length === 2);
+  syncs[1]!(null);
+  const revisions = await Promise.all(others.map(async (put) => (await put).header!.revision));
+  assert.deepEqual(
+    revisions,
+    Array.from({ length: 50 }, (_, i) => i + 3),
+  );
+  assert.equal(syncs.length, 2);
+});
+
+test('store: before the sync: no answer, nobody reads it, nobody hears of it', async (t) => {
+  const { database, syncs } = heldSyncs(t);
+  const store = temporaryStore(t, { database });
+  const seen: string[] = [];
+  const receiver: WatchReceiver = {
+    isFull: () => false,
+    events: () => seen.push('event'),
+    progress() {},
+    compacted() {},
+    synced() {},
+  };
+  const options: WatcherOptions = {
+    range: { key: 'a', end: undefined },
+    startRevision: 0,
+    prevKv: false,
+    progressNotify: false,
+    filters: [],
+  };
+  store.watches.add(1, options, receiver);
+  const put = store.put(putRequest('a')).then(() => seen.push('answer'));
+  await until(() => syncs.length === 1);
+  const read = Promise.resolve(store.range(rangeRequest('a'))).then(({ count }) => seen.push(`read ${count}`));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(seen, []);
+  syncs[0]!(null);
+  await Promise.all([put, read]);
+  assert.deepEqual(seen.sort(), ['answer', 'event', 'read 1']);
+});
+
+test('store: a failed sync: no answer is given, the process is told to end, nothing more is taken', async (t) => {
+  const { database, syncs } = heldSyncs(t);
+  const fatal = Promise.withResolvers<Error>();
+  const store = temporaryStore(t, { database, onFatal: fatal.resolve });
+  let isAnswered = false;
+  store.put(putRequest('a')).then(
+    () => {
+      isAnswered = true;
+    },
+    () => {
+      isAnswered = true;
+    },
+  );
+  await until(() => syncs.length === 1);
+  syncs[0]!(new Error('EIO'));
+  assert.match((await fatal.promise).message, /EIO/);
+  assert.equal(isAnswered, false);
+  await assert.rejects(store.put(putRequest('b')), /server stopped/);
+});
+
+test('store: a slow watcher: holds nothing in memory, and gets every event in order when it has room', async (t) => {
+  const store = temporaryStore(t);
+  let isFull = false;
+  const revisions: number[] = [];
+  let values: string[] = [];
+  const receiver: WatchReceiver = {
+    isFull: () => isFull,
+    events(_watcher, events) {
+      for (const bytes of events) {
+        const { kv, prevKv } = Event.decode(bytes);
+        revisions.push(kv.modRevision);
+        values.push(`${prevKv?.value ?? ''}>${kv.value}`);
+      }
+    },
+    progress() {},
+    compacted: (_watcher, revision) => values.push(`compacted ${revision}`),
+    synced() {},
+  };
+  const watcher = store.watches.add(
+    1,
+    { range: { key: 'a', end: 'b' }, startRevision: 0, prevKv: true, progressNotify: false, filters: [] },
+    receiver,
+  );
+  await store.put(putRequest('a', '0'));
+  isFull = true;
+  for (let i = 1; i <= 2500; i++) store.put(putRequest('a', String(i))).catch(() => {});
+  await store.put(putRequest('z'));
+  assert.equal(watcher.isSynced, false);
+  assert.deepEqual([watcher.outgoing.length, values.length], [0, 1]);
+  isFull = false;
+  store.watches.resume(watcher);
+  await until(() => watcher.isSynced);
+  await store.put(putRequest('a', 'live'));
+  assert.equal(values.length, 2502);
+  assert.deepEqual(values.slice(-2), ['2499>2500', '2500>live']);
+  assert.deepEqual(
+    revisions,
+    [...revisions].sort((a, b) => a - b),
+  );
+
+  // And when compaction has overtaken it, it is told so.
+  isFull = true;
+  values = [];
+  await store.put(putRequest('a', 'unseen'));
+  await store.put(putRequest('a', 'unseen'));
+  await store.compact(store.revision, true);
+  isFull = false;
+  store.watches.resume(watcher);
+  await until(() => values.length > 0);
+  assert.deepEqual(values, [`compacted ${store.revision}`]);
+  assert.equal(store.watches.watcherCount, 0);
+});
+
+test('store: leases: expire by the clock, renewed ones do not, in one revision each', async (t) => {
+  const clock = new FakeClock();
+  const store = temporaryStore(t, { clock });
+  store.start();
+  const [renewed, left] = [await store.leaseGrant(0n, 10), await store.leaseGrant(7n, 1)];
+  assert.equal(left.ttlSeconds, 2);
+  await store.put(putRequest('a', '1', renewed.id));
+  await store.put(putRequest('b', '1', left.id));
+  await store.put(putRequest('c', '1', left.id));
+  const revision = store.revision;
+  await clock.advance(2001);
+  await until(() => store.revision === revision + 1);
+  assert.equal((await store.range(rangeRequest('b'))).count, 0);
+  assert.equal(store.lessor.renew(left.id), 0);
+  await clock.advance(6000);
+  assert.equal(store.lessor.renew(renewed.id), 10);
+  await clock.advance(6000);
+  assert.equal(store.lessor.remainingSeconds(renewed), 4);
+  await clock.advance(4001);
+  await until(() => store.revision === revision + 2);
+  assert.equal((await store.range(rangeRequest('a'))).count, 0);
+  await store.stop();
+});
+
+test('store: quota: full stays closed for puts until the alarm is disarmed; deletes go on', async (t) => {
+  const store = temporaryStore(t, { quotaBackendBytes: 100_000 });
+  const fill = async () => {
+    for (let i = 0; i < 100; i++) await store.put(putRequest(`k${i}`, 'x'.repeat(10_000)));
+  };
+  await assert.rejects(fill(), /database space exceeded/);
+  const request = { key: Buffer.from('k'), rangeEnd: Buffer.from('l'), prevKv: false };
+  assert.ok((await store.deleteRange(request)).deleted > 0);
+  await store.compact(store.revision, true);
+  await assert.rejects(store.put(putRequest('a')), /database space exceeded/);
+  store.alarms.clear();
+  await store.put(putRequest('a'));
+});
