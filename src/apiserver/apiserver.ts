@@ -89,10 +89,9 @@ export async function startApiServer(
     random,
     log,
   });
-  admission.chain = createAdmissionChain([
-    ...configureAdmission(options, { registry, authorizer, rules, clock, random }),
-    services.plugin,
-  ]);
+  admission.chain = createAdmissionChain(
+    configureAdmission(options, { registry, authorizer, rules, clock, random, serviceAllocation: services.plugin }),
+  );
 
   const endpoints = createEndpointReconciler(registry, advertiseAddress, options.securePort, clock, log);
   const identity = createIdentityLease(registry, hostname(), advertise, clock, log);

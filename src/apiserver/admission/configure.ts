@@ -9,9 +9,12 @@ import type { AdmissionPlugin } from './admission.ts';
 import { enabledPlugins } from './chain.ts';
 import { defaultIngressClass, defaultStorageClass } from './plugins/default-class.ts';
 import { defaultTolerationSeconds } from './plugins/default-toleration-seconds.ts';
+import { limitRanger } from './plugins/limit-ranger.ts';
 import { namespaceLifecycle } from './plugins/namespace-lifecycle.ts';
 import { nodeRestriction } from './plugins/node-restriction.ts';
+import { podSecurity } from './plugins/pod-security.ts';
 import { priority } from './plugins/priority.ts';
+import { type Quotas, resourceQuota } from './plugins/resource-quota.ts';
 import { serviceAccount } from './plugins/service-account.ts';
 import { storageObjectInUseProtection } from './plugins/storage-object-in-use-protection.ts';
 import { taintNodesByCondition } from './plugins/taint-nodes-by-condition.ts';
@@ -23,6 +26,8 @@ export interface AdmissionDependencies {
   rules: RuleResolver | undefined;
   clock: Clock;
   random: () => number;
+  /** Takes addresses for what all others agreed to. */
+  serviceAllocation: AdmissionPlugin;
 }
 
 /** In upstream's order. A plugin upstream has and we have not is silently left out. */
@@ -49,6 +54,12 @@ export function configureAdmission(
           list('', 'serviceaccounts').get(namespace, name) ?? live('serviceaccounts', namespace, name),
         random,
       ),
+    LimitRanger: () => limitRanger((namespace) => list('', 'limitranges').list(namespace)),
+    PodSecurity: () =>
+      podSecurity({
+        namespace: (name) => list('', 'namespaces').get('', name),
+        pods: (namespace) => list('', 'pods').list(namespace),
+      }),
     NodeRestriction: () => nodeRestriction,
     TaintNodesByCondition: () => taintNodesByCondition,
     Priority: () =>
@@ -62,8 +73,22 @@ export function configureAdmission(
     StorageObjectInUseProtection: () => storageObjectInUseProtection,
     DefaultIngressClass: () => defaultIngressClass(() => list('networking.k8s.io', 'ingressclasses').list()),
   };
-  const plugins = enabledPlugins(options.admission.enabled, options.admission.disabled).flatMap(
-    (name) => make[name]?.() ?? [],
-  );
-  return rules ? [...plugins, rbacEscalation(rules, authorizer)] : plugins;
+  const names = enabledPlugins(options.admission.enabled, options.admission.disabled);
+  return [
+    ...names.flatMap((name) => make[name]?.() ?? []),
+    ...(rules ? [rbacEscalation(rules, authorizer)] : []),
+    dependencies.serviceAllocation,
+    // Last of all: what is charged here should be written.
+    ...(names.includes('ResourceQuota') ? [resourceQuota(quotasOf(registry))] : []),
+  ];
+}
+
+function quotasOf(registry: Registry): Quotas {
+  const target = registry.resource('', 'resourcequotas');
+  return {
+    list: (namespace) => registry.lister('', 'resourcequotas').list(namespace),
+    async update(namespace, name, change) {
+      await target?.storage.guaranteedUpdate(target.key(namespace, name), (current) => current && change(current));
+    },
+  };
 }
