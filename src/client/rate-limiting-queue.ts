@@ -1,3 +1,4 @@
+import { isStatusError } from '#apimachinery/status-error.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
@@ -108,7 +109,9 @@ class RateLimitingQueue implements WorkQueue {
       this.forget(key);
       if (typeof againMs === 'number') this.addAfter(key, againMs);
     } catch (error) {
-      this.#log.warn({ queue: this.#name, key, error: messageOf(error) }, 'sync failed: trying again later');
+      // Somebody else was quicker: the daily bread of optimistic updates.
+      const level = isStatusError(error, 'Conflict') ? 'debug' : 'warn';
+      this.#log[level]({ queue: this.#name, key, error: messageOf(error) }, 'sync failed: trying again later');
       this.addRateLimited(key);
     }
     this.#working.delete(key);

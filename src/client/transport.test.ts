@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import type { TLSSocket } from 'node:tls';
+import { silentLogger } from '#base/log.ts';
+import { realClock } from '#os/real-clock.ts';
+import type { ClientConfig } from './kubeconfig.ts';
+import { createClient } from './rest.ts';
+import { servingCertificate } from './serving-certificate.ts';
+
+const pairFor = (name: string) => servingCertificate({ name, hosts: ['api.example'], clock: realClock });
+const [ours, others] = await Promise.all([pairFor('ours'), pairFor('others')]);
+
+/** Answers with the common name of the client's certificate. */
+async function serve(t: TestContext): Promise<string> {
+  const server = createSecureServer({
+    ...ours,
+    ca: [ours.cert, others.cert],
+    requestCert: true,
+    rejectUnauthorized: false,
+  });
+  server.on('sessionError', () => {});
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    stream.on('error', () => {});
+    const socket = stream.session!.socket as TLSSocket;
+    stream.respond({ ':status': 200 });
+    stream.end(socket.authorized ? String(socket.getPeerCertificate().subject.CN).split('@')[0] : 'nobody');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function ask(t: TestContext, config: ClientConfig): Promise<string> {
+  const client = createClient(config, { clock: realClock, log: silentLogger, userAgent: 'test' });
+  t.after(() => client.close());
+  return (await client.raw('GET', '/whoami')).body;
+}
+
+test('client: TLS: the server is verified, the client shows its certificate', async (t) => {
+  const server = await serve(t);
+  assert.equal(await ask(t, { server, ca: ours.cert }), 'nobody');
+  assert.equal(await ask(t, { server, ca: ours.cert, ...others }), 'others');
+  assert.equal(await ask(t, { server, ca: ours.cert, serverName: 'api.example' }), 'nobody');
+});
+
+test('client: TLS: a server of another authority or name: is refused, unless told otherwise', async (t) => {
+  const server = await serve(t);
+  await assert.rejects(ask(t, { server, ca: others.cert }), { name: 'ConnectionError', message: /cannot connect/ });
+  await assert.rejects(ask(t, { server, ca: ours.cert, serverName: 'evil.example' }), { name: 'ConnectionError' });
+  assert.equal(await ask(t, { server, insecureSkipVerify: true }), 'nobody');
+});
+
+test('client: requests: an aborted one leaves the shared connection to the others', async (t) => {
+  const server = await serve(t);
+  const client = createClient({ server, ca: ours.cert }, { clock: realClock, log: silentLogger, userAgent: 'test' });
+  t.after(() => client.close());
+  const stop = new AbortController();
+  const first = client.raw('GET', '/', { signal: stop.signal });
+  const second = client.raw('GET', '/');
+  stop.abort();
+  await assert.rejects(first, { name: 'AbortError' });
+  assert.equal((await second).body, 'nobody');
+});
