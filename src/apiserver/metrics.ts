@@ -1,4 +1,5 @@
 /** What the server counts of its own requests, under upstream's names; rendered as Prometheus text on demand. */
+import type { ResourceInfo } from '#apis/kind.ts';
 import type { ApiRequest } from './request.ts';
 
 export interface RequestMetrics {
@@ -18,52 +19,72 @@ export function createRequestMetrics(): RequestMetrics {
 const bucketSeconds = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
-/** Label sets are bounded by what is served; this is for requests that invent resources. */
+/** Label sets are bounded by what is served; this is for requests that invent verbs. */
 const seriesMax = 10_000;
 
-interface Durations {
-  counts: number[];
-  sum: number;
-  total: number;
+/** Requests that differ in their answer only; hashed once per request by short keys, not by label texts. */
+interface Series {
+  labels: string;
+  /** By HTTP code. */
+  totals: Map<number, number>;
+  buckets: number[];
+  sumSeconds: number;
+  count: number;
 }
 
 class CountedRequests implements RequestMetrics {
   inFlight: RequestMetrics['inFlight'] = undefined;
   longRunning = 0;
-  readonly #totals = new Map<string, number>();
-  readonly #durations = new Map<string, Durations>();
+  readonly #byResource = new Map<ResourceInfo | undefined, Map<string, Series>>();
+  #seriesCount = 0;
 
   finished(request: ApiRequest, code: number, seconds: number): void {
-    const labels = labelsOf(request);
-    const series = `${labels},code="${code}"`;
-    const known = this.#totals.get(series);
-    if (known === undefined && this.#totals.size >= seriesMax) return;
-    this.#totals.set(series, (known ?? 0) + 1);
-    let durations = this.#durations.get(labels);
-    if (!durations) {
-      durations = { counts: new Array<number>(bucketSeconds.length).fill(0), sum: 0, total: 0 };
-      this.#durations.set(labels, durations);
+    const series = this.#seriesOf(request);
+    if (!series) return;
+    series.totals.set(code, (series.totals.get(code) ?? 0) + 1);
+    series.sumSeconds += seconds;
+    series.count++;
+    for (let i = 0; i < bucketSeconds.length; i++) {
+      if (seconds > bucketSeconds[i]!) continue;
+      series.buckets[i]!++;
+      break;
     }
-    durations.sum += seconds;
-    durations.total++;
-    const bucket = bucketSeconds.findIndex((le) => seconds <= le);
-    if (bucket >= 0) durations.counts[bucket]!++;
+  }
+
+  #seriesOf(request: ApiRequest): Series | undefined {
+    let ofResource = this.#byResource.get(request.resource);
+    if (!ofResource) {
+      ofResource = new Map();
+      this.#byResource.set(request.resource, ofResource);
+    }
+    const key = request.info.verb + scopeOf(request) + (request.resource ? request.info.subresource : '');
+    let series = ofResource.get(key);
+    if (!series && this.#seriesCount < seriesMax) {
+      const buckets = new Array<number>(bucketSeconds.length).fill(0);
+      series = { labels: labelsOf(request), totals: new Map(), buckets, sumSeconds: 0, count: 0 };
+      ofResource.set(key, series);
+      this.#seriesCount++;
+    }
+    return series;
   }
 
   render(): string {
     const lines: string[] = [];
     head(lines, 'apiserver_request_total', 'counter', 'Requests by verb, resource and answer.');
-    for (const [labels, count] of this.#totals) lines.push(`apiserver_request_total{${labels}} ${count}`);
+    const all = [...this.#byResource.values()].flatMap((ofResource) => [...ofResource.values()]);
+    for (const { labels, totals } of all) {
+      for (const [code, total] of totals) lines.push(`apiserver_request_total{${labels},code="${code}"} ${total}`);
+    }
     const duration = 'apiserver_request_duration_seconds';
     head(lines, duration, 'histogram', 'Time to answer, in seconds.');
-    for (const [labels, d] of this.#durations) {
-      let sum = 0;
+    for (const { labels, buckets, sumSeconds, count } of all) {
+      let below = 0;
       for (const [i, le] of bucketSeconds.entries()) {
-        sum += d.counts[i]!;
-        lines.push(`${duration}_bucket{${labels},le="${le}"} ${sum}`);
+        below += buckets[i]!;
+        lines.push(`${duration}_bucket{${labels},le="${le}"} ${below}`);
       }
-      lines.push(`${duration}_bucket{${labels},le="+Inf"} ${d.total}`);
-      lines.push(`${duration}_sum{${labels}} ${d.sum}`, `${duration}_count{${labels}} ${d.total}`);
+      lines.push(`${duration}_bucket{${labels},le="+Inf"} ${count}`);
+      lines.push(`${duration}_sum{${labels}} ${sumSeconds}`, `${duration}_count{${labels}} ${count}`);
     }
     const inFlight = 'apiserver_current_inflight_requests';
     head(lines, inFlight, 'gauge', 'Requests being served now.');
@@ -79,17 +100,16 @@ function head(lines: string[], name: string, type: string, help: string): void {
   lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
 }
 
+function scopeOf({ info }: ApiRequest): string {
+  if (!info.isResourceRequest) return '';
+  return info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster';
+}
+
 function labelsOf(request: ApiRequest): string {
   const info = request.info;
   // A path that is no resource of ours would be a series of its own for every typing error.
   const isKnown = request.resource !== undefined;
-  const scope = !info.isResourceRequest
-    ? ''
-    : info.name !== ''
-      ? 'resource'
-      : info.namespace !== ''
-        ? 'namespace'
-        : 'cluster';
+  const scope = scopeOf(request);
   return (
     `component="apiserver",group="${isKnown ? info.group : ''}",resource="${isKnown ? info.resource : ''}",scope="${scope}",` +
     `subresource="${isKnown ? info.subresource : ''}",verb="${verbs[info.verb] ?? 'OTHER'}",version="${isKnown ? info.version : ''}"`
