@@ -92,7 +92,7 @@ test('simulated pods: a bound one runs at once, with addresses, conditions and s
   assert.equal(pod.status?.phase, 'Running');
   assert.match(pod.status!.podIP!, /^10\.244\.0\.\d+$/);
   assert.notEqual(pod.status?.podIP, other.status?.podIP);
-  assert.equal(pod.status?.hostIP, '172.18.0.0');
+  assert.equal(pod.status?.hostIP, '172.18.0.1');
   for (const type of ['PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready', 'PodScheduled']) {
     assert.equal(conditionOf(pod, type)?.status, 'True', type);
     assert.ok(conditionOf(pod, type)?.lastTransitionTime, type);

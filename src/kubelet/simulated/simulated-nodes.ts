@@ -54,7 +54,7 @@ function nodeSpec(i: number, { prefix, labels, taints, maxPods }: SimulatedNodes
   const [high, low] = [i >> 8, i & 255];
   return {
     name: `${prefix}${i + 1}`,
-    ip: `172.${18 + high}.0.${low}`,
+    ip: `172.18.${(i + 1) >> 8}.${(i + 1) & 255}`,
     labels: { ...labels, 'evenkeel.dev/simulated': 'true' },
     taints,
     capacity: { cpu: '32', memory: '256Gi', pods: String(maxPods), 'ephemeral-storage': '1Ti' },

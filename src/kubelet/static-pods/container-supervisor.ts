@@ -34,6 +34,9 @@ export interface SupervisionContext {
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void;
 }
 
+/** A process this young is not called unhealthy for not listening yet. */
+const startingMs = 1000;
+
 export class ContainerSupervisor {
   readonly container: Container;
   #context: SupervisionContext;
@@ -183,7 +186,8 @@ export class ContainerSupervisor {
       const listener = {
         changed: this.#onChange,
         unhealthy: (kind: string, message: string, reached: boolean) => {
-          event(this.#pod, 'Warning', 'Unhealthy', `${kind} probe failed: ${message}`);
+          const isStarting = clock.now() - this.#record.startedAt < startingMs;
+          if (reached || !isStarting) event(this.#pod, 'Warning', 'Unhealthy', `${kind} probe failed: ${message}`);
           if (!reached || kind === 'readiness') return;
           const probe = kind === 'liveness' ? this.container.livenessProbe : this.container.startupProbe;
           event(
