@@ -27,7 +27,7 @@ export async function makeAuthority(dir: string, name: string) {
   writeFileSync(caFile, ca.toString('pem'));
   return {
     caFile,
-    async issue(commonName: string): Promise<CertificateFiles> {
+    async issue(commonName: string, notAfter = validity.notAfter): Promise<CertificateFiles> {
       const own = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
       const certificate = await x509.X509CertificateGenerator.create({
         subject: `CN=${commonName}`,
@@ -35,7 +35,8 @@ export async function makeAuthority(dir: string, name: string) {
         publicKey: own.publicKey as any,
         signingKey: keys.privateKey as any,
         signingAlgorithm: algorithm,
-        ...validity,
+        notBefore: validity.notBefore,
+        notAfter,
         extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
       });
       const files = { cert: join(dir, `${name}-${commonName}.crt`), key: join(dir, `${name}-${commonName}.key`) };

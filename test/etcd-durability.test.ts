@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { silentLogger } from '#base/log.ts';
 import { createEtcdClient } from '#etcd/client.ts';
 import { realClock } from '#os/real-clock.ts';
+import { makeAuthority } from './etcd-certificates.ts';
 import { freePort, spawnOurEtcd, startOurEtcd } from './etcd-processes.ts';
 import { prefixEnd, text } from './etcd-suite.ts';
 
@@ -186,7 +187,14 @@ test('etcd: wrong use: one line that names the thing', async (t) => {
   const etcd = await startOurEtcd([], dir);
   t.after(() => etcd.stop());
   const data = `--data-dir=${join(dir, 'other')}`;
+  const authority = await makeAuthority(dir, 'ca');
+  const good = await authority.issue('etcd');
+  const expired = await authority.issue('expired', new Date(Date.now() - 1000));
+  const tls = (cert: string, key: string) => [`--cert-file=${cert}`, `--key-file=${key}`];
   const cases: [string[], number, RegExp][] = [
+    [[data, anywhere, ...tls(expired.cert, expired.key)], 1, /ca-expired\.crt expired on .*: renew it/],
+    [[data, anywhere, ...tls(good.cert, expired.key)], 1, /ca-expired\.key is not the key of .*ca-etcd\.crt/],
+    [[data, anywhere, ...tls(good.key, good.key)], 1, /--cert-file: .* is not what it should be/],
     [[data, `--listen-client-urls=${etcd.endpoint}`], 1, /port \d+ on 127\.0\.0\.1 is in use: stop what listens there/],
     [[data, '--listen-client-urls=127.0.0.1:2379'], 1, /is no URL such as/],
     [[data, '--listen-client-urls=https://127.0.0.1:0'], 1, /needs a certificate: give --cert-file and --key-file/],
