@@ -36,6 +36,8 @@ export interface Strategy {
   validate?(object: KubeObject): FieldError[];
   validateUpdate?(object: KubeObject, old: KubeObject): FieldError[];
   validateStatusUpdate?(object: KubeObject, old: KubeObject): FieldError[];
+  /** Updates through other subresources that write the object itself (`ephemeralcontainers`, `resize`), by name. */
+  validateSubresource?: Record<string, (object: KubeObject, old: KubeObject) => FieldError[]>;
   /** Texts for the response's Warning headers. */
   warnings?(object: KubeObject, old?: KubeObject): string[];
   /** Beyond metadata.name and metadata.namespace. */

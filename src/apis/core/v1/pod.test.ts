@@ -246,3 +246,30 @@ test('pod: warnings: sources that no longer work', () => {
     'spec.volumes[0].rbd: deprecated in v1.28, non-functional in v1.31+',
   ]);
 });
+
+test('pod: ephemeral containers: can be added, not taken away or changed, and have no ports', () => {
+  const withDebuggers = (...ephemeralContainers: object[]) => pod({ ephemeralContainers });
+  const errors = (object: ReturnType<typeof pod>, old: ReturnType<typeof pod>) =>
+    strategyOf(object).validateSubresource!['ephemeralcontainers']!(object, old).map((e) => `${e.field}: ${e.message}`);
+  const e = { name: 'e', image: 'busybox' };
+  assert.deepEqual(errors(withDebuggers(e), pod()), []);
+  assert.deepEqual(errors(pod(), withDebuggers(e)), [
+    'spec.ephemeralContainers: Forbidden: existing ephemeral containers "e" may not be removed\n',
+  ]);
+  assert.deepEqual(errors(withDebuggers({ ...e, image: 'other' }), withDebuggers(e)), [
+    'spec.ephemeralContainers: Forbidden: existing ephemeral containers "e" may not be changed\n',
+  ]);
+  assert.deepEqual(errors(withDebuggers({ ...e, ports: [{ containerPort: 1 }] }), pod()), [
+    'spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container',
+  ]);
+});
+
+test('pod: resize: the class of service stays', () => {
+  const asking = (cpu: string) => pod({ containers: [{ ...container, resources: { requests: { cpu } } }] });
+  const errors = (object: ReturnType<typeof pod>, old: ReturnType<typeof pod>) =>
+    strategyOf(object).validateSubresource!['resize']!(object, created(old)).map((e) => e.message);
+  assert.deepEqual(errors(asking('2'), asking('1')), []);
+  assert.deepEqual(errors(asking('1'), pod()), [
+    'Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing',
+  ]);
+});

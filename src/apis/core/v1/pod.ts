@@ -2,6 +2,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import type { KindModule } from '../../built-in-kinds.ts';
 import { each } from '../../set-default.ts';
 import { setPodDefaults } from './pod-defaults.ts';
+import { validateEphemeralContainersUpdate, validateResize } from './pod-subresource-validation.ts';
 import { podRow, podRowConditions } from './pod-table.ts';
 import { validatePodStatus, validatePodUpdate } from './pod-update-validation.ts';
 import { podSpecWarnings, validatePodSpec } from './pod-validation.ts';
@@ -22,6 +23,7 @@ export const pod: KindModule = {
     validate: (object) => validatePodSpec(object.spec ?? {}, 'spec'),
     validateUpdate: validatePodUpdate,
     validateStatusUpdate: validatePodStatus,
+    validateSubresource: { ephemeralcontainers: validateEphemeralContainersUpdate, resize: validateResize },
     warnings: (object) => podSpecWarnings(object.spec, 'spec'),
     gracePeriodSeconds,
     selectableFields,
