@@ -32,8 +32,8 @@ export interface MasterSpec {
 export const storeHost = '127.0.0.1';
 const loadBalancerHost = '127.0.0.1';
 
-/** Upstream's ports, taken where they are free. */
-const preferred = {
+/** Upstream's ports, for the control plane on upstream's port. */
+const upstream = {
   store: 2379,
   health: 8001,
   scheduler: 10259,
@@ -51,6 +51,7 @@ export async function chooseSpec(
   platform: NodeJS.Platform,
 ): Promise<ControlPlaneSpec> {
   if (!(await isFree(loadBalancerHost, wanted.port))) throw portInUse(loadBalancerHost, wanted.port);
+  const preferred = portsBeside(wanted.port);
   const taken = new Set<string>();
   const free = (host: string, port: number) => firstFree(host, port, taken);
   const masters: MasterSpec[] = [];
@@ -78,6 +79,20 @@ export async function chooseSpec(
     nodesHealthPort: await free(loadBalancerHost, preferred.admin + 1),
     serviceClusterIpRange: '10.96.0.0/16',
   };
+}
+
+/**
+ * Where the search for the other ports begins: upstream's for 6443, and for any other port elsewhere, so that two
+ * control planes that start at the same time do not both find the same port free.
+ */
+function portsBeside(port: number): typeof upstream {
+  const [lowest, range, stride] = [1100, 60_000, 16];
+  const shift = (port - 6443) * stride;
+  const entries = Object.entries(upstream).map(([name, p]) => [
+    name,
+    lowest + ((((p - lowest + shift) % range) + range) % range),
+  ]);
+  return Object.fromEntries(entries);
 }
 
 /** All that this control plane listens on, for the check before a start. */
