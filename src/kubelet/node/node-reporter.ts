@@ -77,9 +77,9 @@ export class NodeReporter implements Runnable {
 
   async run(signal: AbortSignal): Promise<void> {
     const nodes = [...this.#nodes.values()];
-    await inParallel(nodes, (node) => this.#register(node, signal));
-    if (signal.aborted) return;
-    await Promise.all([this.#watch(signal), this.#beat(nodes, signal)]);
+    // Side by side: one node that cannot be registered must not cost the others their heartbeats.
+    const registered = inParallel(nodes, (node) => this.#register(node, signal));
+    await Promise.all([registered, this.#watch(signal), this.#beat(nodes, signal)]);
   }
 
   async #register(node: ReportedNode, signal: AbortSignal): Promise<void> {
