@@ -21,11 +21,11 @@ export function strategyOf(object: KubeObject): Strategy {
 
 /** After creation, with the status a client gave, as a component would have written it. */
 export function created(object: KubeObject): KubeObject {
-  const { status } = object;
+  const given = Object.entries(object['status'] ?? {}).filter(([, value]) => value !== null);
   object.metadata.uid = 'uid-1';
   object.metadata.creationTimestamp = '2026-01-01T00:00:00Z';
   strategyOf(object).prepareForCreate?.(object);
-  return { ...object, status: { ...object['status'], ...status } };
+  return { ...object, status: { ...object['status'], ...Object.fromEntries(given) } };
 }
 
 /** `field: message`, the form that stands in a Status. */

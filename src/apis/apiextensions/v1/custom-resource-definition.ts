@@ -14,10 +14,10 @@ export const customResourceDefinition: KindModule = {
     },
     /** A version that is stored now, or ever was, must stay readable. */
     prepareForUpdate(object) {
-      const status = ensure(object, 'status');
-      const stored: string[] = status.storedVersions ?? [];
+      const stored: string[] = object.status?.storedVersions ?? [];
       const now = each(object.spec.versions).find((version) => version.storage)?.name;
-      if (now && !stored.includes(now)) status.storedVersions = [...stored, now];
+      // The status is the old object's own: a copy takes the change.
+      if (now && !stored.includes(now)) object.status = { ...object.status, storedVersions: [...stored, now] };
     },
     validate: validateDefinition,
     validateUpdate: validateDefinitionUpdate,

@@ -1,6 +1,6 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KindModule } from '../../built-in-kinds.ts';
-import { each } from '../../set-default.ts';
+import { each, ensure } from '../../set-default.ts';
 import { setPodDefaults } from './pod-defaults.ts';
 import { validateEphemeralContainersUpdate, validateResize } from './pod-subresource-validation.ts';
 import { podRow, podRowConditions } from './pod-table.ts';
@@ -18,7 +18,7 @@ export const pod: KindModule = {
     },
     prepareForStatusUpdate(object, old) {
       // The class is decided once, at creation.
-      if (old.status?.qosClass) object.status.qosClass = old.status.qosClass;
+      if (old.status?.qosClass) ensure(object, 'status').qosClass = old.status.qosClass;
     },
     validate: (object) => validatePodSpec(object.spec ?? {}, 'spec'),
     validateUpdate: validatePodUpdate,
