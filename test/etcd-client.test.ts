@@ -1,7 +1,7 @@
 /** The client when stores go away: which requests are repeated, which are said to be uncertain. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -63,7 +63,6 @@ test('etcd client: connection lost after sending: may have been applied', async 
   t.after(() => etcd.stop());
   // A path to the store that can be cut, after it let the request through.
   const sockets: Socket[] = [];
-  const { connect } = await import('node:net');
   let isCutting = false;
   const proxy = createServer((client) => {
     const server = connect(Number(new URL(etcd.endpoint).port), '127.0.0.1');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -138,7 +138,6 @@ describe('etcdctl', { skip: isMissing && 'etcdctl is not installed (Debian: etcd
     assert.match(await etcdctl(['snapshot', 'save', file]), /Snapshot saved/);
     const bytes = readFileSync(file);
     const restored = mkdtempSync(join(tmpdir(), 'restored-'));
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(join(restored, 'store.db'), bytes.subarray(0, -32));
     const copy = await startOurEtcd([], restored);
     try {

@@ -1,4 +1,4 @@
-import { status as Code } from '@grpc/grpc-js';
+import { Code, codeOfText } from './error-catalogue.ts';
 
 export { Code };
 
@@ -24,8 +24,9 @@ export class EtcdError extends Error {
  * that nothing was done; etcd gives those with codes that the transport does not use for its own troubles.
  */
 export function etcdErrorOf(error: { code?: number; details?: string; message: string }): EtcdError {
-  const code: Code = error.code ?? Code.UNKNOWN;
   const text = error.details || error.message;
+  let code: Code = error.code ?? Code.UNKNOWN;
+  if (code === Code.UNKNOWN) code = codeOfText(text) ?? code;
   return new EtcdError(code, text, isOutcomeUnknown(code) && !neverSent.test(text), { cause: error });
 }
 

@@ -181,3 +181,30 @@ test('store: quota: full stays closed for puts until the alarm is disarmed; dele
   store.alarms.clear();
   await store.put(putRequest('a'));
 });
+
+test('store: progress: to quiet watches that asked for it, at the durable revision', async (t) => {
+  const store = temporaryStore(t);
+  const told: string[] = [];
+  const receiver: WatchReceiver = {
+    isFull: () => false,
+    events() {},
+    progress: (watcher, revision) => told.push(`${watcher.id} at ${revision}`),
+    compacted() {},
+    synced() {},
+  };
+  const on = (key: string, progressNotify: boolean): WatcherOptions => ({
+    range: { key, end: undefined },
+    startRevision: 0,
+    prevKv: false,
+    progressNotify,
+    filters: [],
+  });
+  store.watches.add(1, on('quiet', true), receiver);
+  store.watches.add(2, on('busy', true), receiver);
+  store.watches.add(3, on('quiet', false), receiver);
+  await store.put(putRequest('busy'));
+  store.watches.notifyProgress();
+  assert.deepEqual(told, ['1 at 2']);
+  store.watches.notifyProgress();
+  assert.deepEqual(told, ['1 at 2', '1 at 2', '2 at 2']);
+});
