@@ -1,7 +1,7 @@
 /** A change sent as its difference: JSON patch, merge patch, strategic merge patch, and (thinly) apply. */
 import { fieldError } from '#apimachinery/field-error.ts';
 import { formatGoValue } from '#apimachinery/go-format.ts';
-import { formatGroupVersion } from '#apimachinery/group-version.ts';
+import { formatGroupVersion, parseGroupVersion } from '#apimachinery/group-version.ts';
 import { parseJson } from '#apimachinery/json/parse-json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { applyJsonPatch } from '#apimachinery/patch/json-patch.ts';
@@ -11,7 +11,7 @@ import { DecodeError, decodeObject, unknownFieldText } from '#apimachinery/schem
 import { apiErrors, isStatusError, StatusError } from '#apimachinery/status-error.ts';
 import { messageOf } from '#base/errors.ts';
 import { negotiate } from '../content/accept.ts';
-import { type FieldValidation, fieldValidationOf, mediaTypeOf } from '../content/body.ts';
+import { checkType, type FieldValidation, fieldValidationOf, mediaTypeOf } from '../content/body.ts';
 import { entryResponse } from '../content/encode.ts';
 import type { ApiRequest } from '../request.ts';
 import { namespaceMismatch } from './create.ts';
@@ -136,6 +136,7 @@ function decodePatched(
     return apiErrors.invalid({ group: '', kind: '' }, '', [fieldError.invalid('patch', shown, why)]);
   };
   try {
+    checkKind(served, value);
     const { object, unknownFields } = decodeObject(scheme.schemas, schemaOf(served), value, {
       words: type === types.strategic ? 'unstructured' : 'json',
     });
@@ -155,6 +156,17 @@ function decodePatched(
   } catch (error) {
     throw error instanceof DecodeError ? refuse(error.message) : error;
   }
+}
+
+/** A patch that turns the object into another kind: read as that kind it is wrong, or it does not belong here. */
+function checkKind(served: ServedResource, value: Record<string, unknown>): void {
+  const { scheme, info } = served;
+  const { kind, apiVersion } = value;
+  if (typeof kind !== 'string' || typeof apiVersion !== 'string') return;
+  if (kind === info.kind && apiVersion === formatGroupVersion(info)) return;
+  const other = scheme.schemaName({ ...parseGroupVersion(apiVersion), kind });
+  if (other !== undefined) decodeObject(scheme.schemas, other, value);
+  checkType(scheme, value, info);
 }
 
 function checkIdentity(

@@ -6,6 +6,7 @@ import { apiErrors, isStatusError, StatusError } from '#apimachinery/status-erro
 import type { StoredObject } from '#storage/storage.ts';
 import { canonical } from './canonical.ts';
 import { EphemeralEntry } from './ephemeral-entry.ts';
+import { recordManager } from './managed-fields.ts';
 import { fillSystemFields, orderMetadata } from './object-meta.ts';
 import { dedupOwnerReferences } from './owner-references.ts';
 import type { WriteContext } from './registry.ts';
@@ -58,6 +59,7 @@ async function createOnce(
     addWarning: context.addWarning,
   };
   dedupOwnerReferences(object, context.addWarning);
+  recordManager(resource, context, '', object, undefined);
   await admission.admit(attributes);
   prepareNew(resource, context, object);
   const made = canonical(resource, object);

@@ -25,7 +25,6 @@ export function keepSystemFields(object: KubeObject, old: KubeObject): void {
   keep(metadata, before, 'deletionTimestamp');
   keep(metadata, before, 'deletionGracePeriodSeconds');
   keep(metadata, before, 'generation');
-  delete metadata.managedFields;
   delete metadata['selfLink' as keyof typeof metadata];
 }
 

@@ -7,6 +7,7 @@ import type { StoredObject } from '#storage/storage.ts';
 import { canonical } from './canonical.ts';
 import { prepareNew, ttlOf, writeOptions } from './create.ts';
 import { EphemeralEntry } from './ephemeral-entry.ts';
+import { recordManager } from './managed-fields.ts';
 import { bumpGeneration, fillSystemFields, keepSystemFields, orderMetadata } from './object-meta.ts';
 import { dedupOwnerReferences } from './owner-references.ts';
 import type { ResourceRegistry, UpdateOptions, WriteContext } from './registry.ts';
@@ -103,6 +104,7 @@ async function createByUpdate(
     addWarning: context.addWarning,
   };
   dedupOwnerReferences(object, context.addWarning);
+  recordManager(resource, context, '', object, undefined);
   await resource.options.admission.admit(attributes);
   prepareNew(resource, context, object);
   const made = canonical(resource, object);
@@ -124,6 +126,7 @@ async function updated(
   let object = await change(cloneJson(old));
   if (info.namespaced) object.metadata.namespace = namespace;
   dedupOwnerReferences(object, context.addWarning);
+  if (subresource !== 'binding') recordManager(resource, context, subresource, object, old);
   const attributes = {
     operation: 'UPDATE' as const,
     resource: info,
@@ -146,7 +149,7 @@ async function updated(
   if (subresource === 'status') strategy.prepareForStatusUpdate?.(object, old);
   object = canonical(resource, object);
   attributes.object = object;
-  if (subresource !== 'status') bumpGeneration(object, old, strategy);
+  if (subresource !== 'status' && subresource !== 'binding') bumpGeneration(object, old, strategy);
 
   object.metadata.resourceVersion = old.metadata.resourceVersion!;
   // The registry checks metadata, and so does each kind's own validation: upstream lists what is wrong twice.
