@@ -1,5 +1,6 @@
 /** What the scheduler reads of pods and nodes; fields as upstream's core/v1. */
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { LabelSelectorObject } from '#apimachinery/selector/labels.ts';
 
 export interface Pod extends KubeObject {
   spec: {
@@ -16,12 +17,38 @@ export interface Pod extends KubeObject {
         requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms?: NodeSelectorTerm[] };
         preferredDuringSchedulingIgnoredDuringExecution?: { weight: number; preference: NodeSelectorTerm }[];
       };
+      podAffinity?: PodAffinity;
+      podAntiAffinity?: PodAffinity;
     };
+    topologySpreadConstraints?: TopologySpreadConstraint[];
     tolerations?: Toleration[];
     schedulingGates?: { name: string }[];
     hostNetwork?: boolean;
   };
   status?: { phase?: string; conditions?: PodCondition[]; nominatedNodeName?: string };
+}
+
+export interface PodAffinity {
+  requiredDuringSchedulingIgnoredDuringExecution?: PodAffinityTerm[];
+  preferredDuringSchedulingIgnoredDuringExecution?: { weight: number; podAffinityTerm: PodAffinityTerm }[];
+}
+
+export interface PodAffinityTerm {
+  topologyKey: string;
+  labelSelector?: LabelSelectorObject;
+  namespaces?: string[];
+  namespaceSelector?: LabelSelectorObject;
+}
+
+export interface TopologySpreadConstraint {
+  maxSkew: number;
+  topologyKey: string;
+  whenUnsatisfiable: string;
+  labelSelector?: LabelSelectorObject;
+  matchLabelKeys?: string[];
+  minDomains?: number;
+  nodeAffinityPolicy?: string;
+  nodeTaintsPolicy?: string;
 }
 
 export interface Container {
@@ -72,6 +99,7 @@ export interface NodeSelectorRequirement {
 }
 
 export const podsResource = { group: '', version: 'v1', resource: 'pods' };
+export const namespacesResource = { group: '', version: 'v1', resource: 'namespaces' };
 export const nodesResource = { group: '', version: 'v1', resource: 'nodes' };
 
 export function podKey(pod: Pod): string {

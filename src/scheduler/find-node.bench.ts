@@ -8,7 +8,7 @@ import { Framework } from './framework/framework.ts';
 import { newPodInfo } from './framework/pod-info.ts';
 import { testNode, testPod } from './testing/fixtures.ts';
 
-const framework = new Framework(defaultPlugins({} as ApiClient));
+const framework = new Framework(defaultPlugins({} as ApiClient, () => ({})));
 for (const nodeCount of [3, 100, 1000, 5000]) {
   const cache = new SchedulerCache();
   for (let i = 0; i < nodeCount; i++) cache.setNode(testNode(`n${i}`, { allocatable: { cpu: '64', memory: '256Gi' } }));

@@ -14,7 +14,7 @@ import { testNode, testPod } from './testing/fixtures.ts';
 function setUp(...names: string[]) {
   const cache = new SchedulerCache();
   for (const name of names) cache.setNode(testNode(name));
-  const framework = new Framework(defaultPlugins({} as ApiClient));
+  const framework = new Framework(defaultPlugins({} as ApiClient, () => ({})));
   const random = seededRandom(1);
   const find = (pod: ReturnType<typeof testPod>) =>
     findNode({ cache, framework, random }, new CycleState(), newPodInfo(pod));

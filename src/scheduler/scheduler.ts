@@ -10,7 +10,7 @@ import type { Logger } from '#base/log.ts';
 import type { ApiClient } from '#client/client.ts';
 import type { InformerFactory } from '#client/informer.ts';
 import type { EventRecorder } from '#client/recorder.ts';
-import { type Node, nodesResource, type Pod, podsResource } from './api-objects.ts';
+import { type Node, namespacesResource, nodesResource, type Pod, podsResource } from './api-objects.ts';
 import { SchedulerCache } from './cache/scheduler-cache.ts';
 import { defaultPlugins } from './default-plugins.ts';
 import { handleNodes, handlePods } from './event-handlers.ts';
@@ -53,7 +53,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const { client, informers, clock } = options;
   const schedulerName = options.schedulerName ?? 'default-scheduler';
   const observer = options.observer ?? noObserver;
-  const framework = new Framework(options.plugins ?? defaultPlugins(client));
+  const namespaces = informers.informer(namespacesResource);
+  const namespaceLabels = (name: string) => namespaces.get(name)?.metadata.labels ?? {};
+  const framework = new Framework(options.plugins ?? defaultPlugins(client, namespaceLabels));
   const cache = new SchedulerCache();
   const queue = new SchedulingQueue({
     ...options,
@@ -74,11 +76,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     cache,
     queue,
     get synced() {
-      return nodes.synced && pods.synced;
+      return nodes.synced && pods.synced && namespaces.synced;
     },
     async run(signal) {
       await nodes.whenSynced(signal);
       await pods.whenSynced(signal);
+      await namespaces.whenSynced(signal);
       const bindings = new Set<Promise<void>>();
       let sliceEndsAt = clock.monotonic() + sliceMs;
       while (!signal.aborted) {

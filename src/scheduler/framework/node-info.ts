@@ -12,6 +12,8 @@ export class NodeInfo {
   readonly requested: ResourceVector = emptyVector();
   readonly nonZeroRequested: ResourceVector = emptyVector();
   readonly pods = new Map<string, PodInfo>();
+  /** Those that keep others away. */
+  readonly antiAffinityPods = new Map<string, PodInfo>();
   /** Few pods have any: a list is faster than an index. */
   usedPorts: HostPort[] = [];
 
@@ -23,6 +25,7 @@ export class NodeInfo {
 
   addPod(info: PodInfo): void {
     this.pods.set(podKey(info.pod), info);
+    if (info.antiAffinityTerms.length) this.antiAffinityPods.set(podKey(info.pod), info);
     addVector(this.requested, info.requests);
     addVector(this.nonZeroRequested, info.nonZeroRequests);
     if (info.hostPorts.length) this.usedPorts.push(...info.hostPorts);
@@ -32,6 +35,7 @@ export class NodeInfo {
     const info = this.pods.get(key);
     if (!info) return;
     this.pods.delete(key);
+    this.antiAffinityPods.delete(key);
     addVector(this.requested, info.requests, -1);
     addVector(this.nonZeroRequested, info.nonZeroRequests, -1);
     if (info.hostPorts.length) this.usedPorts = [...this.pods.values()].flatMap((p) => p.hostPorts);

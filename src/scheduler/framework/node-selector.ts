@@ -1,5 +1,18 @@
 /** Node selector terms, as node affinity has them: terms are alternatives, the requirements of a term all hold. */
-import type { Node, NodeSelectorRequirement, NodeSelectorTerm } from '../api-objects.ts';
+import type { Node, NodeSelectorRequirement, NodeSelectorTerm, Pod } from '../api-objects.ts';
+
+/** What the pod requires of its node: nodeSelector and required node affinity. */
+export function matchesRequiredNodeAffinity(pod: Pod, node: Node): boolean {
+  const labels = node.metadata.labels ?? {};
+  for (const key in pod.spec.nodeSelector) if (labels[key] !== pod.spec.nodeSelector[key]) return false;
+  return requiredTerms(pod)?.some((term) => matchesTerm(term, node)) ?? true;
+}
+
+/** Undefined: none required; empty: nothing can match. */
+export function requiredTerms(pod: Pod): NodeSelectorTerm[] | undefined {
+  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  return required && (required.nodeSelectorTerms ?? []);
+}
 
 export function matchesTerm(term: NodeSelectorTerm, node: Node): boolean {
   const { matchExpressions = [], matchFields = [] } = term;

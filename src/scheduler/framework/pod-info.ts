@@ -1,5 +1,6 @@
 import facts from '#apis/facts/scheduler.json' with { type: 'json' };
 import type { Container, Pod } from '../api-objects.ts';
+import { type AffinityTerm, affinityTermsOf } from './affinity-term.ts';
 import { podRequests, type ResourceVector, vectorOf } from './resource-vector.ts';
 
 /** A pod with what scheduling asks about it again and again, computed once. */
@@ -9,6 +10,9 @@ export interface PodInfo {
   /** For scoring: containers that ask for nothing count as a little, so that they spread too. */
   readonly nonZeroRequests: ResourceVector;
   readonly hostPorts: readonly HostPort[];
+  /** Whom it must be near, and whom it must not. */
+  readonly affinityTerms: readonly AffinityTerm[];
+  readonly antiAffinityTerms: readonly AffinityTerm[];
 }
 
 export interface HostPort {
@@ -25,6 +29,11 @@ export function newPodInfo(pod: Pod): PodInfo {
     requests: podRequests(pod),
     nonZeroRequests: podRequests(pod, nonZeroContainerRequests),
     hostPorts: hostPortsOf(pod),
+    affinityTerms: affinityTermsOf(pod, pod.spec.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+    antiAffinityTerms: affinityTermsOf(
+      pod,
+      pod.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution,
+    ),
   };
 }
 

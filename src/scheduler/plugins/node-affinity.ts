@@ -1,5 +1,5 @@
-import type { Node, NodeSelectorTerm, Pod } from '../api-objects.ts';
-import { matchesTerm } from '../framework/node-selector.ts';
+import type { NodeSelectorTerm, Pod } from '../api-objects.ts';
+import { matchesRequiredNodeAffinity, matchesTerm, requiredTerms } from '../framework/node-selector.ts';
 import { normalizeTo100 } from '../framework/normalize-score.ts';
 import type { Plugin } from '../framework/plugin.ts';
 import { Code } from '../framework/status.ts';
@@ -15,9 +15,7 @@ export function nodeAffinity(): Plugin {
       return nodeNames && { nodeNames };
     },
     filter(_state, { pod }, { node }) {
-      if (matchesNodeSelector(pod, node!) && (requiredTerms(pod)?.some((t) => matchesTerm(t, node!)) ?? true)) {
-        return undefined;
-      }
+      if (matchesRequiredNodeAffinity(pod, node!)) return undefined;
       return {
         code: Code.unschedulableAndUnresolvable,
         reasons: ["node(s) didn't match Pod's node affinity/selector"],
@@ -37,19 +35,8 @@ export function nodeAffinity(): Plugin {
   };
 }
 
-function requiredTerms(pod: Pod): NodeSelectorTerm[] | undefined {
-  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return required && (required.nodeSelectorTerms ?? []);
-}
-
 function preferredTerms(pod: Pod): { weight: number; preference: NodeSelectorTerm }[] {
   return pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-}
-
-function matchesNodeSelector(pod: Pod, node: Node): boolean {
-  const labels = node.metadata.labels ?? {};
-  for (const key in pod.spec.nodeSelector) if (labels[key] !== pod.spec.nodeSelector[key]) return false;
-  return true;
 }
 
 /** When every term names its nodes (as a DaemonSet's pods do), no other node need be looked at. */
