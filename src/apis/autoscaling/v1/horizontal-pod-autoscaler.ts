@@ -22,7 +22,7 @@ function toStorage(object: KubeObject): void {
   const { targetCPUUtilizationPercentage: utilization, ...rest } = spec;
   const metrics: Fields[] = typeof utilization === 'number' ? [cpuMetric(utilization)] : [];
   metrics.push(...(takeAnnotation(object, 'metrics') ?? []));
-  const behavior = takeAnnotation(object, 'behavior');
+  const behavior = fromGoNames(takeAnnotation(object, 'behavior'));
   object.spec = { ...rest, metrics, ...(behavior ? { behavior } : {}) };
   const { currentCPUUtilizationPercentage: current, ...status } = object.status ?? {};
   const conditions = takeAnnotation(object, 'conditions');
@@ -41,7 +41,7 @@ function fromStorage(object: KubeObject): void {
     'metrics',
     each(metrics).filter((metric) => metric !== cpu),
   );
-  putAnnotation(object, 'behavior', behavior);
+  if (behavior) putAnnotation(object, 'behavior', behaviorInGoNames(behavior));
   object.spec = spec;
   if (!object.status) return;
   const { currentMetrics, conditions, ...status } = object.status;
@@ -82,4 +82,31 @@ function takeAnnotation(object: KubeObject, name: string): Fields {
   } catch {
     return undefined;
   }
+}
+
+/** Upstream writes this annotation by the names of its Go fields, unset ones included. */
+function behaviorInGoNames({ scaleUp, scaleDown }: Fields): Fields {
+  return { ScaleUp: rulesInGoNames(scaleUp), ScaleDown: rulesInGoNames(scaleDown) };
+}
+
+function rulesInGoNames(rules: Fields): Fields {
+  if (!rules) return null;
+  return {
+    StabilizationWindowSeconds: rules.stabilizationWindowSeconds ?? null,
+    SelectPolicy: rules.selectPolicy ?? null,
+    Policies: each(rules.policies).map(({ type, value, periodSeconds }) => ({
+      Type: type,
+      Value: value,
+      PeriodSeconds: periodSeconds,
+    })),
+    Tolerance: rules.tolerance ?? null,
+  };
+}
+
+/** `StabilizationWindowSeconds` → `stabilizationWindowSeconds`, at every level; nulls are left out. */
+function fromGoNames(value: Fields): Fields {
+  if (Array.isArray(value)) return value.map(fromGoNames);
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value).filter(([, v]) => v !== null);
+  return Object.fromEntries(entries.map(([name, v]) => [name.charAt(0).toLowerCase() + name.slice(1), fromGoNames(v)]));
 }

@@ -8,6 +8,12 @@ import { oneOf, qualifiedName } from '../../validation/values.ts';
 import { taintEffects } from './pod-scheduling-validation.ts';
 
 export const node: KindModule = {
+  definition: {
+    /** A kubelet that reserves nothing allocates all it has. */
+    setDefaults({ status }) {
+      if (status?.capacity && !status.allocatable) status.allocatable = { ...status.capacity };
+    },
+  },
   strategy: {
     prepareForCreate(object) {
       object.spec ??= {};

@@ -12,6 +12,8 @@ export const pod: KindModule = {
   definition: { setDefaults: setPodDefaults },
   strategy: {
     hasGeneration: true,
+    // Being bound to a node is the scheduler's answer, not a new wish.
+    generationOf: ({ spec }) => ({ ...spec, nodeName: undefined }),
     prepareForCreate(object) {
       object.status = { phase: 'Pending', qosClass: qosClassOf(object.spec) };
       if (each(object.spec.schedulingGates).length > 0) object.status.conditions = [gatedCondition];

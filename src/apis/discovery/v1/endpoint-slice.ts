@@ -11,6 +11,8 @@ import { dnsLabel, dnsSubdomain, oneOf } from '../../validation/values.ts';
 export const endpointSlice: KindModule = {
   definition: {
     setDefaults(object) {
+      // Upstream's storage knows no empty list.
+      if (object.endpoints?.length === 0) object.endpoints = null;
       for (const port of each(object.ports)) {
         port.name ??= '';
         setDefault(port, 'protocol', 'TCP');

@@ -5,7 +5,11 @@ import type { KindModule } from '../../built-in-kinds.ts';
 export const event: KindModule = {
   definition: {
     toStorage: (object) => rename(object, names),
-    fromStorage: (object) => rename(object, reversed),
+    fromStorage(object) {
+      rename(object, reversed);
+      // Always printed by the older version, by this one only when known.
+      for (const field of ['reportingController', 'reportingInstance']) if (object[field] === '') delete object[field];
+    },
   },
 };
 
