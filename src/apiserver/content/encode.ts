@@ -130,8 +130,9 @@ export async function valueResponse(
   if (representation.format === 'yaml') {
     return { status, headers: { 'content-type': 'application/yaml' }, body: await toYaml(value) };
   }
-  const text = isPretty(request) ? JSON.stringify(value, null, 2) : encodeJson(value);
-  return { status, headers: { 'content-type': 'application/json' }, body: `${text}\n` };
+  // Upstream ends its compact form with a newline, and the one for people not.
+  const body = isPretty(request) ? JSON.stringify(value, null, 2) : `${encodeJson(value)}\n`;
+  return { status, headers: { 'content-type': 'application/json' }, body };
 }
 
 /** Loaded by the first client that wants it: few do. */

@@ -65,9 +65,10 @@ function changedFields(schemas: SchemaSet, old: unknown, now: unknown, type: Sch
   if (now === undefined || now === null) return undefined;
   const members = membersOf(schemas, now, type);
   if (!members) return deepEqual(old, now) ? undefined : {};
-  const isNew = old === undefined || old === null;
+  // A null that is always printed was there before.
+  const isNew = old === undefined;
   if (members.size === 0) return isNew ? {} : undefined;
-  const before = isNew ? undefined : membersOf(schemas, old, type);
+  const before = membersOf(schemas, old, type);
   const fields: Fields = isNew ? { '.': {} } : {};
   for (const [key, member] of members) {
     const child = changedFields(schemas, before?.get(key)?.value, member.value, member.type);
