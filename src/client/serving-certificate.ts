@@ -1,6 +1,4 @@
-import { webcrypto } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import { messageOf, OperatorError } from '#base/errors.ts';
@@ -22,8 +20,6 @@ export interface ServingCertificate {
   key: string;
 }
 
-const yearMs = 365 * 24 * 3_600_000;
-
 /** The files the operator named, or the kept pair, or a new self-signed one: what upstream's components do. */
 export async function servingCertificate(options: ServingCertificateOptions): Promise<ServingCertificate> {
   const { certFile, keyFile, certDir, name } = options;
@@ -33,13 +29,13 @@ export async function servingCertificate(options: ServingCertificateOptions): Pr
   if (certFile && keyFile) {
     return { cert: await read(certFile, '--tls-cert-file'), key: await read(keyFile, '--tls-private-key-file') };
   }
-  if (!certDir) return selfSigned(options);
+  if (!certDir) return newSelfSigned(options);
   const certPath = join(certDir, `${name}.crt`);
   const keyPath = join(certDir, `${name}.key`);
   try {
     return { cert: await readFile(certPath, 'utf8'), key: await readFile(keyPath, 'utf8') };
   } catch {
-    const made = await selfSigned(options);
+    const made = await newSelfSigned(options);
     try {
       await mkdir(certDir, { recursive: true });
       await writeFile(keyPath, made.key, { mode: 0o600 });
@@ -59,31 +55,7 @@ async function read(path: string, flag: string): Promise<string> {
   }
 }
 
-async function selfSigned({ name, hosts, clock }: ServingCertificateOptions): Promise<ServingCertificate> {
-  // The library declares its tokens with decorators, whose metadata it expects to be able to store.
-  await import('reflect-metadata');
-  const x509 = await import('@peculiar/x509');
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const all = [...new Set(['localhost', '127.0.0.1', ...hosts])];
-  const now = clock.now();
-  const cert = await x509.X509CertificateGenerator.createSelfSigned(
-    {
-      name: `CN=${name}@${Math.floor(now / 1000)}`,
-      notBefore: new Date(now - 3_600_000),
-      notAfter: new Date(now + yearMs),
-      keys,
-      signingAlgorithm: algorithm,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.SubjectAlternativeNameExtension(
-          all.map((value) => ({ type: isIP(value) ? ('ip' as const) : ('dns' as const), value })),
-        ),
-      ],
-    },
-    webcrypto as unknown as Crypto,
-  );
-  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-  const pem = `-----BEGIN PRIVATE KEY-----\n${key.replace(/(.{64})(?=.)/g, '$1\n')}\n-----END PRIVATE KEY-----\n`;
-  return { cert: `${cert.toString('pem')}\n`, key: pem };
+async function newSelfSigned({ name, hosts, clock }: ServingCertificateOptions): Promise<ServingCertificate> {
+  const { selfSigned } = await import('#base/certificates.ts');
+  return selfSigned(name, hosts, clock);
 }

@@ -6,8 +6,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CertificateAuthority, CertificateRequest } from '#base/certificates.ts';
 import type { Clock } from '#base/clock.ts';
-import type { CertificateAuthority, CertificateRequest } from './certificates.ts';
 import { writeAtomically } from './data-dir.ts';
 import type { ControlPlaneSpec } from './spec.ts';
 
@@ -29,7 +29,7 @@ export async function ensurePki(directory: string, spec: ControlPlaneSpec, clock
   if (stale.length === 0 && missing.length === 0 && existsSync(join(directory, 'sa.key'))) return;
 
   // Loading the X.509 library takes longer than all else here, and most starts need no new certificate.
-  const certificates = await import('./certificates.ts');
+  const certificates = await import('#base/certificates.ts');
   const loaded = new Map<string, CertificateAuthority>();
   for (const name of authorities) {
     const authority = missing.includes(name)

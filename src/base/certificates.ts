@@ -1,6 +1,10 @@
-/** Makes X.509 certificates: ECDSA P-256, as small and fast as TLS allows; PEM in, PEM out. */
+/**
+ * Makes X.509 certificates: ECDSA P-256, as small and fast as TLS allows; PEM in, PEM out. Import it when a certificate
+ * must be made and not before: the library behind it takes longer to load than most processes take to start.
+ */
 import 'reflect-metadata'; // @peculiar/x509 asks for it
 import { webcrypto } from 'node:crypto';
+import { isIP } from 'node:net';
 import {
   BasicConstraintsExtension,
   cryptoProvider,
@@ -14,7 +18,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
-import type { Clock } from '#base/clock.ts';
+import type { Clock } from './clock.ts';
 
 cryptoProvider.set(webcrypto as Crypto);
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -91,6 +95,26 @@ export async function issue(ca: CertificateAuthority, request: CertificateReques
     ],
   });
   return { cert: certificate.toString('pem'), key: await exportKey(keys.privateKey) };
+}
+
+/** A server's certificate that vouches for itself, for a year: for whoever was given none. */
+export async function selfSigned(commonName: string, hosts: readonly string[], clock: Clock): Promise<KeyPairPem> {
+  const keys = await generateKeys();
+  const names = [...new Set(['localhost', '127.0.0.1', ...hosts])].filter((host) => host !== '');
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name: [{ CN: [`${commonName}@${Math.floor(clock.now() / 1000)}`] }],
+    ...validity(leafDays, clock),
+    keys,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new BasicConstraintsExtension(false, undefined, true),
+      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
+      new SubjectAlternativeNameExtension(
+        names.map((value) => ({ type: isIP(value) ? ('ip' as const) : ('dns' as const), value })),
+      ),
+    ],
+  });
+  return { cert: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
 }
 
 /** A key pair for signing service account tokens: PKCS#8 private and SPKI public, PEM. */
