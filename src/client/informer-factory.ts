@@ -24,12 +24,17 @@ interface Selection {
   labelSelector?: string;
 }
 
+interface Running {
+  informer: SharedInformer<any>;
+  stop: AbortController;
+  start(signal: AbortSignal): Promise<void>;
+  done: Promise<void> | undefined;
+}
+
 class Factory implements InformerFactory {
   #options: InformerFactoryOptions;
-  #informers = new Map<string, SharedInformer<any>>();
-  #starts: ((signal: AbortSignal) => Promise<void>)[] = [];
+  #informers = new Map<string, Running>();
   #signal: AbortSignal | undefined;
-  #running: Promise<void>[] = [];
 
   constructor(options: InformerFactoryOptions) {
     this.#options = options;
@@ -40,22 +45,42 @@ class Factory implements InformerFactory {
     const { namespace = '', fieldSelector = '', labelSelector = '' } = selection;
     const key = [gvr.group, gvr.version, gvr.resource, namespace, fieldSelector, labelSelector].join('|');
     const existing = this.#informers.get(key);
-    if (existing) return existing;
+    if (existing) return existing.informer;
     const informer = new SharedInformer<T>(gvr, log);
-    this.#informers.set(key, informer);
     const name = formatGroupResource(gvr);
     const resource = client.resource<T>(gvr, namespace);
-    const start = (signal: AbortSignal) =>
-      reflect({ name, resource, fieldSelector, labelSelector, clock, random, log }, informer, signal);
-    if (this.#signal) this.#running.push(start(this.#signal));
-    else this.#starts.push(start);
+    const stop = new AbortController();
+    const entry: Running = {
+      informer,
+      stop,
+      start: (signal) =>
+        reflect(
+          { name, resource, fieldSelector, labelSelector, clock, random, log },
+          informer,
+          AbortSignal.any([signal, stop.signal]),
+        ),
+      done: undefined,
+    };
+    this.#informers.set(key, entry);
+    if (this.#signal) entry.done = entry.start(this.#signal);
     return informer;
+  }
+
+  stop(gvr: GroupVersionResource): void {
+    const prefix = `${[gvr.group, gvr.version, gvr.resource].join('|')}|`;
+    for (const [key, entry] of this.#informers) {
+      if (!key.startsWith(prefix)) continue;
+      this.#informers.delete(key);
+      entry.stop.abort();
+      // What it held is gone with it: whoever kept account of it hears so.
+      entry.informer.replace([]);
+    }
   }
 
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
-    for (const start of this.#starts.splice(0)) this.#running.push(start(signal));
+    for (const entry of this.#informers.values()) entry.done ??= entry.start(signal);
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-    await Promise.all(this.#running);
+    await Promise.all([...this.#informers.values()].map((entry) => entry.done));
   }
 }

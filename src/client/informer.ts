@@ -32,6 +32,8 @@ export interface InformerFactory {
     gvr: GroupVersionResource,
     options?: { namespace?: string; fieldSelector?: string; labelSelector?: string },
   ): Informer<T>;
+  /** The resource is no longer served: its informers end, and the next who asks gets new ones. */
+  stop(gvr: GroupVersionResource): void;
   /** Runs all informers, those asked for later included, until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
  * client-go's rate-limited work queue: a key is handed to one worker at a time; adding it meanwhile makes it come
- * again; failures come back with exponential back-off. `workqueue-impl` below; controllers see only this.
+ * again; failures come back with exponential back-off. rate-limiting-queue.ts makes one; controllers see only this.
  */
 export interface WorkQueue {
   add(key: string): void;
