@@ -39,9 +39,8 @@ function readWanted(request: ApiRequest): UserInfo {
   }
   const uid = headers['impersonate-uid'];
   if (typeof name !== 'string' || name === '') {
-    throw apiErrors.internal(
-      new Error(`requested [${[...groups.map((g) => `{Group  ${g}}`)].join(' ')}] without impersonating a user name`),
-    );
+    const shown = `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid ?? '')}, Groups:${goStrings(groups)}, Extra:${goMap(extra)}}`;
+    throw apiErrors.badRequest(`requested ${shown} without impersonating a user name`);
   }
   return {
     name,
@@ -49,6 +48,16 @@ function readWanted(request: ApiRequest): UserInfo {
     ...(typeof uid === 'string' && uid !== '' ? { uid } : {}),
     ...(Object.keys(extra).length > 0 ? { extra } : {}),
   };
+}
+
+/** As Go's `%#v` prints them, which is what upstream's message shows. */
+function goStrings(texts: readonly string[]): string {
+  return texts.length === 0 ? '[]string(nil)' : `[]string{${texts.map((t) => JSON.stringify(t)).join(', ')}}`;
+}
+
+function goMap(map: Record<string, string[]>): string {
+  const entries = Object.entries(map).map(([key, texts]) => `${JSON.stringify(key)}:${goStrings(texts).slice(8)}`);
+  return entries.length === 0 ? 'map[string][]string(nil)' : `map[string][]string{${entries.join(', ')}}`;
 }
 
 function decode(text: string): string {

@@ -34,7 +34,7 @@ export function membersOf(schemas: SchemaSet, value: unknown, type: SchemaType):
   if (!schema?.fields || schema.mapType === 'atomic') return undefined;
   for (const [key, v] of Object.entries(value)) {
     const fieldType = schema.fields[key];
-    if (fieldType && v !== undefined && v !== null) members.set(`f:${key}`, { value: v, type: fieldType });
+    if (fieldType && v !== undefined) members.set(`f:${key}`, { value: v, type: fieldType });
   }
   return members;
 }
@@ -78,7 +78,8 @@ export function prune(schemas: SchemaSet, fields: Fields, value: unknown, type: 
       continue;
     }
     const member = members.get(key);
-    const rest = member && prune(schemas, fields[key]!, member.value, member.type);
+    const isThere = member !== undefined && member.value !== null;
+    const rest = isThere && prune(schemas, fields[key]!, member.value, member.type);
     if (rest) out[key] = rest;
   }
   return isLeaf(out) ? undefined : out;
