@@ -4,6 +4,7 @@ import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { createAuthority, issue } from '#base/certificates.ts';
 import { realClock } from '#os/real-clock.ts';
 import { type ComponentServerOptions, createComponentServer } from './component-server.ts';
 import { servingCertificate } from './serving-certificate.ts';
@@ -64,10 +65,14 @@ test('client: component server: readiness: has checks of its own, liveness does 
 test('client: component server: metrics: open to the loopback, or for certificates of the CA', async (t) => {
   const open = await serve(t);
   assert.deepEqual(await ask(open, '/metrics'), { status: 200, body: 'up 1\n' });
-  const closed = await serve(t, { clientCa: pair.cert });
+  const authority = await createAuthority('ca', realClock);
+  const other = await createAuthority('other', realClock);
+  const prometheus = { commonName: 'prometheus', usages: ['client' as const] };
+  const closed = await serve(t, { clientCa: authority.cert });
   assert.equal((await ask(closed, '/metrics')).status, 403);
   assert.equal((await ask(closed, '/livez')).status, 200);
-  assert.equal((await ask(closed, '/metrics', pair)).status, 200);
+  assert.equal((await ask(closed, '/metrics', await issue(authority, prometheus, realClock))).status, 200);
+  assert.equal((await ask(closed, '/metrics', await issue(other, prometheus, realClock))).status, 403);
 });
 
 test('client: component server: the port is in use: says which and what to do', async (t) => {

@@ -3,29 +3,28 @@ import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
+import { createAuthority, issue } from '#base/certificates.ts';
 import { silentLogger } from '#base/log.ts';
 import { realClock } from '#os/real-clock.ts';
 import type { ClientConfig } from './kubeconfig.ts';
 import { createClient } from './rest.ts';
-import { servingCertificate } from './serving-certificate.ts';
 
-const pairFor = (name: string) => servingCertificate({ name, hosts: ['api.example'], clock: realClock });
-const [ours, others] = await Promise.all([pairFor('ours'), pairFor('others')]);
+const ours = await createAuthority('ours', realClock);
+const others = await createAuthority('others', realClock);
+const names = { dnsNames: ['api.example'], ipAddresses: ['127.0.0.1'] };
+const served = await issue(ours, { commonName: 'api', usages: ['server'], ...names }, realClock);
+const alice = await issue(ours, { commonName: 'alice', usages: ['client'] }, realClock);
+const mallory = await issue(others, { commonName: 'mallory', usages: ['client'] }, realClock);
 
 /** Answers with the common name of the client's certificate. */
 async function serve(t: TestContext): Promise<string> {
-  const server = createSecureServer({
-    ...ours,
-    ca: [ours.cert, others.cert],
-    requestCert: true,
-    rejectUnauthorized: false,
-  });
+  const server = createSecureServer({ ...served, ca: ours.cert, requestCert: true, rejectUnauthorized: false });
   server.on('sessionError', () => {});
   server.on('stream', (stream: ServerHttp2Stream) => {
     stream.on('error', () => {});
     const socket = stream.session!.socket as TLSSocket;
     stream.respond({ ':status': 200 });
-    stream.end(socket.authorized ? String(socket.getPeerCertificate().subject.CN).split('@')[0] : 'nobody');
+    stream.end(socket.authorized ? String(socket.getPeerCertificate().subject.CN) : 'nobody');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => server.close());
@@ -41,7 +40,8 @@ async function ask(t: TestContext, config: ClientConfig): Promise<string> {
 test('client: TLS: the server is verified, the client shows its certificate', async (t) => {
   const server = await serve(t);
   assert.equal(await ask(t, { server, ca: ours.cert }), 'nobody');
-  assert.equal(await ask(t, { server, ca: ours.cert, ...others }), 'others');
+  assert.equal(await ask(t, { server, ca: ours.cert, ...alice }), 'alice');
+  assert.equal(await ask(t, { server, ca: ours.cert, ...mallory }), 'nobody');
   assert.equal(await ask(t, { server, ca: ours.cert, serverName: 'api.example' }), 'nobody');
 });
 
