@@ -396,3 +396,24 @@ test('binding: a pod is bound once', async () => {
     'Operation cannot be fulfilled on pods/binding "bound": pod bound is already assigned to node "n1"',
   );
 });
+
+test('watch: a state larger than any buffer: reaches a client that takes its time, whole', async () => {
+  const collection = fresh();
+  const large = 'x'.repeat(500_000);
+  for (let i = 0; i < 12; i++) await made(collection, configMap(`large-${i}`, { large }));
+  const session = openSession(t.port);
+  const stream = session.request({
+    ':path': `${collection}?watch=1&resourceVersion=0&timeoutSeconds=3`,
+    authorization: 'Bearer admin',
+  });
+  await new Promise((resolve) => stream.on('response', resolve));
+  stream.setEncoding('utf8');
+  let events = 0;
+  for await (const chunk of stream) {
+    events += (chunk as string).split('"type":"ADDED"').length - 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (events === 12) break;
+  }
+  assert.equal(events, 12);
+  session.destroy();
+});

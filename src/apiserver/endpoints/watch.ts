@@ -13,8 +13,10 @@ import type { Endpoint, EndpointContext } from './endpoint.ts';
 import { type ListQuery, parseListQuery, parseWatchRevision, validateListQuery } from './list-options.ts';
 import type { ServedResource } from './served-resource.ts';
 
-/** Not yet taken by a client's connection. The state at the start of a watch comes at once and does not count. */
+/** Not yet taken by a client's connection: beyond this a watch is cut off. */
 const watchBufferBytesMax = 4 * 1024 * 1024;
+/** The initial state and a backlog wait here for the client instead: they may be larger than any buffer. */
+const watchPauseBytes = 256 * 1024;
 
 export const watch: Endpoint = async (context, request, served) => {
   const representation = negotiate(request, 'watch');
@@ -30,6 +32,7 @@ export const watch: Endpoint = async (context, request, served) => {
     ...(query.filter ? { filter: query.filter } : {}),
     ...(query.sendInitialEvents === undefined ? {} : { sendInitialEvents: query.sendInitialEvents }),
     ...(query.allowBookmarks ? { allowBookmarks: true } : {}),
+    ...(query.timeoutSeconds === undefined ? {} : { timeoutSeconds: query.timeoutSeconds }),
   };
   return {
     status: 200,
@@ -48,7 +51,9 @@ class WatchStream implements WatchSink {
   #handle: WatchHandle | undefined = undefined;
   #timer: Timer | undefined = undefined;
   #isOver = false;
-  #isStarting = true;
+  /** False while the initial state, which has no order of revisions, is being sent. */
+  #isOrdered = true;
+  #onDrained: (() => void) | undefined = undefined;
   /** Newest revision of which the client has seen everything it asked for. */
   #seen = 0;
   #bookmarked = 0;
@@ -84,9 +89,11 @@ class WatchStream implements WatchSink {
       return;
     }
     signal.addEventListener('abort', this.#onAbort, { once: true });
+    const wantsState = options.sendInitialEvents ?? !options.revision;
+    this.#isOrdered = !wantsState;
+    this.#out.onDrain(() => this.#resume());
     this.#served.registry!.storage.watch(options, this).then(
       (handle) => {
-        this.#isStarting = false;
         this.#handle = handle;
         if (this.#isOver) handle.stop();
       },
@@ -97,17 +104,31 @@ class WatchStream implements WatchSink {
   send(type: WatchEventKind, entry: StoredObject): boolean {
     if (this.#isOver) return false;
     this.#out.write(this.#encode(type, entry));
-    if (!this.#isStarting) this.#seen = Math.max(this.#seen, entry.revision);
-    return this.#isStarting || this.#out.bufferedBytes < watchBufferBytesMax;
+    if (this.#isOrdered) this.#seen = entry.revision;
+    return this.#out.bufferedBytes < watchBufferBytesMax;
   }
 
   bookmark(revision: number, initialEventsEnd: boolean): boolean {
     if (this.#isOver) return false;
-    this.#isStarting = false;
-    this.#seen = this.#bookmarked = revision;
+    this.#isOrdered = true;
+    this.#seen = revision;
+    this.#bookmarked = revision;
     if (!this.#query.allowBookmarks) return true;
     this.#out.write(bookmarkFrame(this.#served, revision, initialEventsEnd));
     return true;
+  }
+
+  drained(): Promise<void> | undefined {
+    if (this.#isOver || this.#out.bufferedBytes < watchPauseBytes) return undefined;
+    return new Promise((resolve) => {
+      this.#onDrained = resolve;
+    });
+  }
+
+  #resume(): void {
+    const waiting = this.#onDrained;
+    this.#onDrained = undefined;
+    waiting?.();
   }
 
   end(error?: Error): void {
@@ -126,6 +147,7 @@ class WatchStream implements WatchSink {
     this.#timer?.cancel();
     this.#request.signal.removeEventListener('abort', this.#onAbort);
     this.#handle?.stop();
+    this.#resume();
     if (isOrderly && this.#query.allowBookmarks && this.#seen > this.#bookmarked) {
       this.#out.write(bookmarkFrame(this.#served, this.#seen, false));
     }

@@ -16,6 +16,8 @@ export interface RegistryOptions {
   random: () => number;
   /** Seconds the store keeps an Event. Upstream's --event-ttl. */
   eventTtlSeconds?: number;
+  /** Ends the listers. Absent: they live as long as the process. */
+  signal?: AbortSignal;
 }
 
 /** Every stored resource of the scheme, each with its storage in the backend. */
@@ -42,7 +44,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       if (!lister) {
         const registry = registries.get(key);
         if (!registry) throw new Error(`no stored resource ${key}`);
-        lister = createLister(registry, options.clock);
+        lister = createLister(registry, options.clock, options.signal);
         listers.set(key, lister);
       }
       return lister as Lister<T>;

@@ -6,8 +6,8 @@ import type { Lister, ResourceRegistry } from './registry.ts';
 /** Between attempts to watch again after a watch has ended, as when the store was away. */
 const retryMs = 500;
 
-/** A watch of the whole resource, kept as parsed objects. Lives as long as the process: it serves admission and RBAC. */
-export function createLister(registry: ResourceRegistry, clock: Clock): Lister<KubeObject> {
+/** A watch of the whole resource, kept as parsed objects: what admission, RBAC and the allocators read. */
+export function createLister(registry: ResourceRegistry, clock: Clock, signal?: AbortSignal): Lister<KubeObject> {
   const prefix = registry.codec.prefix;
   const listeners: ((key: string, object: KubeObject | undefined) => void)[] = [];
   let objects = new Map<string, KubeObject>();
@@ -52,8 +52,8 @@ export function createLister(registry: ResourceRegistry, clock: Clock): Lister<K
     end: ended,
   });
 
-  const follow = async (): Promise<never> => {
-    for (;;) {
+  const follow = async (): Promise<void> => {
+    while (!signal?.aborted) {
       try {
         await new Promise<void>((resolve, reject) => {
           arriving = new Map();
@@ -64,7 +64,7 @@ export function createLister(registry: ResourceRegistry, clock: Clock): Lister<K
       } catch {
         // The store is away, or the watch cache is not ready: what we have stays, and we come again.
       }
-      await sleep(clock, retryMs);
+      await sleep(clock, retryMs, signal);
     }
   };
   void follow();

@@ -64,7 +64,15 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const { admission = noAdmission, clock = realClock, log = silentLogger, clientCa, ...rest } = options;
   const etcd = new FakeEtcd();
   const backend = startBackend(etcd);
-  const registry = createRegistry({ scheme, backend, admission, clock, random: Math.random });
+  const stopping = new AbortController();
+  const registry = createRegistry({
+    scheme,
+    backend,
+    admission,
+    clock,
+    random: Math.random,
+    signal: stopping.signal,
+  });
   const server = createApiServer({
     registry,
     authenticators: [{ name: 'token', authenticate: (r) => users[(r.headers.authorization ?? '').slice(7)] }],
@@ -91,6 +99,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     h1: (method, path, request) => requestHttp1(port, method, path, request),
     async stop() {
       session.destroy();
+      stopping.abort();
       await server.stop(0);
       await backend.stop();
     },
