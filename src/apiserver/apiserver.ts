@@ -20,6 +20,7 @@ import { createIdentityLease } from './bootstrap/identity-lease.ts';
 import { createPostStartHooks } from './bootstrap/post-start-hooks.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createRootPaths } from './discovery/root-paths.ts';
+import { createMetricsFederation } from './health/federated-metrics.ts';
 import { createHealth, type HealthCheck } from './health/health.ts';
 import { createMetricsHandler } from './health/metrics-handler.ts';
 import { createRequestMetrics } from './metrics.ts';
@@ -122,6 +123,15 @@ export async function startApiServer(
   ]);
   const health = createHealth(checks, log, options.health.timeoutMs);
   const metrics = createRequestMetrics();
+  const federation = createMetricsFederation({
+    sources: options.federation.sources,
+    tls: {
+      ...(clientCa ? { ca: clientCa } : {}),
+      ...optionalFile('cert', 'kubelet-client-certificate', options.federation.certFile),
+      ...optionalFile('key', 'kubelet-client-key', options.federation.keyFile),
+    },
+    clock,
+  });
   const discoverySource = { resources: () => scheme.resources(), revision: () => 1 };
   const externalAddress =
     options.externalHostname === '' ? advertise : `${options.externalHostname}:${options.securePort}`;
@@ -136,7 +146,7 @@ export async function startApiServer(
       createDiscovery(discoverySource, externalAddress),
       createOpenApi(scheme, new Date(clock.now()).toUTCString()),
       createRootPaths(discoverySource, health.paths),
-      createMetricsHandler(metrics, dependencies.storeMetrics),
+      createMetricsHandler(metrics, dependencies.storeMetrics, federation),
       createOidcDiscovery({
         issuer: serviceAccounts.issuers[0]!,
         jwksUri: serviceAccounts.jwksUri || `https://${externalAddress}/openid/v1/jwks`,
@@ -229,4 +239,8 @@ function authenticationConfig(options: ApiServerConfiguration, clientCa: string 
     if (header.uidHeaders.length > 0) data['requestheader-uid-headers'] = JSON.stringify(header.uidHeaders);
   }
   return data;
+}
+
+function optionalFile(name: 'cert' | 'key', flag: string, path: string): Record<string, string> {
+  return path === '' ? {} : { [name]: readFileOf(flag, path) };
 }

@@ -40,6 +40,8 @@ const used: Record<string, string> = {
   'event-ttl': 'how long events are kept',
   'external-hostname': 'host name in addresses that are given to clients',
   'feature-gates': 'alpha and beta features, name=true|false',
+  'kubelet-client-certificate': 'client certificate for the metrics of other components',
+  'kubelet-client-key': 'key of --kubelet-client-certificate',
   'max-mutating-requests-inflight': 'writes served at once',
   'max-requests-inflight': 'reads served at once',
   'min-request-timeout': 'seconds a watch lives at least',
@@ -78,6 +80,11 @@ const own: readonly FlagSpec[] = [
     kind: 'int',
     default: '8001',
     description: 'plain HTTP port of /livez, /readyz and /healthz; 0: none',
+  },
+  {
+    name: 'federate-metrics',
+    kind: 'map',
+    description: 'show other components’ metrics at /metrics too, each with label instance=NAME: NAME=URL,…',
   },
   { name: 'health-bind-address', kind: 'string', default: '127.0.0.1', description: 'IP address of --health-port' },
 ];

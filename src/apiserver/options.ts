@@ -18,6 +18,7 @@ export interface ApiServerConfiguration {
   clientCaFile: string;
   requestHeader: RequestHeaderOptions;
   health: { address: string; port: number; timeoutMs: number };
+  federation: { sources: { name: string; url: string }[]; certFile: string; keyFile: string };
   etcd: {
     servers: string[];
     prefix: string;
@@ -115,6 +116,14 @@ function toOptions(flags: ParsedFlags): ApiServerConfiguration {
       port: port(flags, 'health-port'),
       timeoutMs: flags.durationMs('etcd-healthcheck-timeout'),
     },
+    federation: {
+      sources: [...flags.map('federate-metrics')].map(([name, url]) => ({
+        name,
+        url: httpsUrl('federate-metrics', url),
+      })),
+      certFile: flags.string('kubelet-client-certificate'),
+      keyFile: flags.string('kubelet-client-key'),
+    },
     etcd: {
       servers,
       prefix: flags.string('etcd-prefix'),
@@ -162,6 +171,12 @@ function address(flags: ParsedFlags, name: string): string {
   const text = flags.string(name);
   if (text !== '' && isIP(text) === 0)
     throw new UsageError(`invalid value ${JSON.stringify(text)} for --${name}: give an IP address`);
+  return text;
+}
+
+function httpsUrl(name: string, text: string): string {
+  if (!URL.canParse(text) || new URL(text).protocol !== 'https:')
+    throw new UsageError(`invalid value ${JSON.stringify(text)} for --${name}: give NAME=https://HOST:PORT/metrics`);
   return text;
 }
 

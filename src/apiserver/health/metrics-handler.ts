@@ -2,13 +2,17 @@
 import type { RequestMetrics } from '../metrics.ts';
 import type { ApiRequest, ApiResponse } from '../request.ts';
 
-export function createMetricsHandler(metrics: RequestMetrics, storeMetrics: () => string) {
+export function createMetricsHandler(
+  metrics: RequestMetrics,
+  storeMetrics: () => string,
+  federated: () => Promise<string>,
+) {
   return async (request: ApiRequest): Promise<ApiResponse | undefined> => {
     if (request.url.pathname !== '/metrics') return undefined;
     return {
       status: 200,
       headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores' },
-      body: metrics.render() + storeMetrics() + processMetrics(),
+      body: metrics.render() + storeMetrics() + processMetrics() + (await federated()),
     };
   };
 }
