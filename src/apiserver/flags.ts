@@ -2,16 +2,9 @@
  * The command line: every flag of upstream's kube-apiserver is accepted. Those named in `used` mean here what they mean
  * there; the rest have no effect and say so once. Behind them come the few that are ours alone.
  */
+import { componentFlags } from '#apis/component-flags.ts';
 import facts from '#apis/facts/flags/kube-apiserver.json' with { type: 'json' };
-import type { FlagKind, FlagSpec } from '#base/flags.ts';
-
-interface FlagFact {
-  name: string;
-  type: string;
-  default: string;
-  section?: string;
-  hiddenFromHelp?: boolean;
-}
+import type { FlagSpec } from '#base/flags.ts';
 
 /** Flags with meaning here, and what --help says of them. */
 const used: Record<string, string> = {
@@ -89,36 +82,6 @@ const own: readonly FlagSpec[] = [
   { name: 'health-bind-address', kind: 'string', default: '127.0.0.1', description: 'IP address of --health-port' },
 ];
 
-/** Upstream's type names that read as one of our kinds; all others are strings. */
-const kinds: Record<string, FlagKind> = {
-  bool: 'bool',
-  'version[=true]': 'bool',
-  int: 'int',
-  uint: 'int',
-  Level: 'int',
-  duration: 'duration',
-  strings: 'strings',
-  stringArray: 'strings',
-  int32Slice: 'strings',
-  namedCertKey: 'strings',
-  colonSeparatedMultimapStringString: 'map',
-  mapStringString: 'map',
-  stringToString: 'map',
-};
-
 export function apiServerFlags(): FlagSpec[] {
-  const specs = new Map<string, FlagSpec>();
-  for (const flag of facts.flags as FlagFact[]) {
-    if (flag.name === 'help' || specs.has(flag.name)) continue;
-    const description = used[flag.name];
-    specs.set(flag.name, {
-      name: flag.name,
-      kind: kinds[flag.type] ?? 'string',
-      description: description ?? '',
-      default: flag.default.replace(/^\[(.*)\]$/, '$1'),
-      inert: description === undefined,
-      hidden: flag.hiddenFromHelp === true,
-    });
-  }
-  return [...specs.values(), ...own];
+  return [...componentFlags(facts.flags, used), ...own];
 }
