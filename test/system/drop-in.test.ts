@@ -155,7 +155,7 @@ test('drop-in: kube-scheduler and kube-controller-manager: do their work', async
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name: 'n1' },
-    status: { allocatable: { cpu: '4', memory: '8Gi', pods: '110' } },
+    status: { allocatable: { cpu: '4', memory: '8Gi', pods: '110' }, conditions: [{ type: 'Ready', status: 'True' }] },
   };
   const created = await execute(
     [kubectlPath, 'create', '-f', '-'],

@@ -92,7 +92,9 @@ test('kubectl: deployment: ten replicas to Available, rolled out, undone, scaled
 
   await plane.kubectlOk('scale', 'deployment/web', '--replicas=3');
   await until('three pods are left', async () => (await json('get', 'pods', '-l', 'app=web')).items.length === 3);
-  assert.match(await plane.kubectlOk('get', 'deployment', 'web'), /^web\s+3\/3\s+3\s+3/m);
+  await until('the status says so', async () =>
+    /^web\s+3\/3\s+3\s+3/m.test(await plane.kubectlOk('get', 'deployment', 'web')),
+  );
   assert.match(await plane.kubectlOk('describe', 'deployment', 'web'), /ScalingReplicaSet/);
   await plane.kubectlOk('delete', 'deployment', 'web');
   await until('the pods are gone', async () => (await json('get', 'pods', '-l', 'app=web')).items.length === 0);
