@@ -1,4 +1,4 @@
-/** What the API serves, by discovery: for the controllers that work on every resource there is. */
+/** What the API serves, by aggregated discovery: for the controllers that work on every resource there is. */
 import { formatGroupVersion, type GroupVersionResource, parseGroupVersion } from '#apimachinery/group-version.ts';
 import type { ApiClient } from '#client/client.ts';
 
@@ -8,42 +8,55 @@ export interface ServedResource extends GroupVersionResource {
   verbs: string[];
 }
 
-interface ApiResourceList {
-  groupVersion: string;
-  resources: { name: string; kind: string; namespaced: boolean; verbs: string[] }[];
+export interface Discovery {
+  /** Each in the most preferred version of its group that has it; no subresources, nothing twice. */
+  resources: ServedResource[];
+  /** `group/version` whose server did not answer: what it holds is not known. */
+  stale: string[];
 }
 
-/** In each group's preferred version; subresources left out. */
-export async function servedResources(client: ApiClient): Promise<ServedResource[]> {
-  const groups = JSON.parse((await client.raw('GET', '/apis')).body) as {
-    groups: { preferredVersion: { groupVersion: string }; versions: { groupVersion: string }[] }[];
-  };
-  const paths = ['/api/v1', ...groups.groups.map((g) => `/apis/${g.preferredVersion.groupVersion}`)];
-  const lists = await Promise.all(
-    paths.map(async (path) => {
-      try {
-        return JSON.parse((await client.raw('GET', path)).body) as ApiResourceList;
-      } catch {
-        // An aggregated group whose server is away must not stop work on all the others.
-        return undefined;
-      }
-    }),
+interface GroupDiscovery {
+  metadata: { name?: string };
+  versions: { version: string; freshness?: string; resources?: ResourceDiscovery[] }[];
+}
+
+interface ResourceDiscovery {
+  resource: string;
+  scope: 'Namespaced' | 'Cluster';
+  responseKind?: { kind: string };
+  verbs: string[];
+}
+
+const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+
+export async function discover(client: ApiClient): Promise<Discovery> {
+  const answers = await Promise.all(
+    ['/api', '/apis'].map((path) => client.raw('GET', path, { headers: { accept: `${accept},application/json` } })),
   );
-  return lists
-    .filter((list) => list !== undefined)
-    .flatMap((list) => {
-      const { group, version } = parseGroupVersion(list.groupVersion);
-      return list.resources
-        .filter((r) => !r.name.includes('/'))
-        .map((r) => ({ group, version, resource: r.name, kind: r.kind, namespaced: r.namespaced, verbs: r.verbs }));
-    });
+  const groups = answers.flatMap((answer) => (JSON.parse(answer.body) as { items: GroupDiscovery[] }).items);
+  const resources: ServedResource[] = [];
+  const stale: string[] = [];
+  for (const group of groups) {
+    const name = group.metadata.name ?? '';
+    const seen = new Set<string>();
+    for (const { version, freshness, resources: listed = [] } of group.versions) {
+      if (freshness === 'Stale') stale.push(formatGroupVersion({ group: name, version }));
+      for (const { resource, scope, responseKind, verbs } of listed) {
+        if (!responseKind || seen.has(resource) || isAlias(name, resource)) continue;
+        seen.add(resource);
+        const namespaced = scope === 'Namespaced';
+        resources.push({ group: name, version, resource, kind: responseKind.kind, namespaced, verbs });
+      }
+    }
+  }
+  return { resources, stale };
 }
 
-/** The same stored objects under two names (events in two groups) are worked on once. */
-export function withoutAliases(resources: readonly ServedResource[]): ServedResource[] {
-  return resources.filter((r) => !(r.group === 'events.k8s.io' && r.resource === 'events'));
+/** The same stored objects under a second name: they are worked on under the first. */
+function isAlias(group: string, resource: string): boolean {
+  return group === 'events.k8s.io' && resource === 'events';
 }
 
-export function groupVersionKindKey(apiVersion: string, kind: string): string {
-  return `${formatGroupVersion(parseGroupVersion(apiVersion))}/${kind}`;
+export function groupKindOf(apiVersion: string, kind: string): string {
+  return `${parseGroupVersion(apiVersion).group}/${kind}`;
 }

@@ -10,21 +10,23 @@ import type { EventRecorder } from '#client/recorder.ts';
 import type { WorkQueue } from '#client/workqueue.ts';
 
 export interface ControllerContext {
+  /** Acts as the controller's own service account: what its role does not allow is refused. */
   client: ApiClient;
   informers: InformerFactory;
   recorder: EventRecorder;
   newQueue(name: string): WorkQueue;
   clock: Clock;
   log: Logger;
-  /** Of the root CA to publish, PEM; and flags that change a controller's periods. */
   options: ControllerOptions;
 }
 
+/** The flags that reach controllers. */
 export interface ControllerOptions {
+  /** To be published in every namespace; undefined: nothing is. */
   rootCaPem?: string;
-  /** Default 40 s: how long a node may be silent. */
+  /** How long a node may be silent. */
   nodeMonitorGracePeriodMs: number;
-  /** Default 5 s. */
+  /** How often silence is looked for. */
   nodeMonitorPeriodMs: number;
   concurrentSyncs: number;
 }

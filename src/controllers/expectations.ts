@@ -21,10 +21,15 @@ export class Expectations {
   }
 
   satisfied(key: string): boolean {
+    return this.lapsesInMs(key) === undefined;
+  }
+
+  /** How long until the unmet expectation is given up; undefined when there is none. */
+  lapsesInMs(key: string): number | undefined {
     const pending = this.#byKey.get(key);
-    if (!pending) return true;
-    const isMet = pending.creations <= 0 && pending.deletions.size === 0;
-    return isMet || this.#clock.monotonic() - pending.since > lapseMs;
+    if (!pending || (pending.creations <= 0 && pending.deletions.size === 0)) return undefined;
+    const left = pending.since + lapseMs - this.#clock.monotonic();
+    return left > 0 ? left : undefined;
   }
 
   expectCreations(key: string, count: number): void {
@@ -35,9 +40,10 @@ export class Expectations {
     this.#byKey.set(key, { creations: 0, deletions: new Set(uids), since: this.#clock.monotonic() });
   }
 
-  creationObserved(key: string): void {
+  /** Seen, or known never to come. */
+  creationObserved(key: string, count = 1): void {
     const pending = this.#byKey.get(key);
-    if (pending && pending.creations > 0) pending.creations--;
+    if (pending) pending.creations -= count;
   }
 
   deletionObserved(key: string, uid: string): void {

@@ -7,6 +7,7 @@ import type { ApiClient } from '#client/client.ts';
 import { createEventRecorder } from '#client/event-recorder.ts';
 import { createInformerFactory } from '#client/informer-factory.ts';
 import { createWorkQueue } from '#client/rate-limiting-queue.ts';
+import { clusterRoleAggregationController } from './clusterrole-aggregation/clusterrole-aggregation-controller.ts';
 import type { Controller, ControllerContext, ControllerOptions } from './controller.ts';
 import { deploymentController } from './deployment/deployment-controller.ts';
 import { endpointsController } from './endpoints/endpoints-controller.ts';
@@ -14,6 +15,7 @@ import { endpointSliceController } from './endpointslice/endpointslice-controlle
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { namespaceController } from './namespace/namespace-controller.ts';
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts';
+import { podGarbageCollector } from './pod-garbage-collector/pod-garbage-collector.ts';
 import { replicaSetController } from './replicaset/replicaset-controller.ts';
 import { rootCaPublisher } from './root-ca/root-ca-publisher.ts';
 import { serviceAccountController } from './serviceaccount/serviceaccount-controller.ts';
@@ -29,6 +31,8 @@ const constructors: Record<string, (context: ControllerContext) => Controller> =
   'serviceaccount-controller': serviceAccountController,
   'root-ca-certificate-publisher-controller': rootCaPublisher,
   'node-lifecycle-controller': nodeLifecycleController,
+  'clusterrole-aggregation-controller': clusterRoleAggregationController,
+  'pod-garbage-collector-controller': podGarbageCollector,
 };
 
 /** `*` all, `foo` also foo, `-foo` not foo; upstream's names that we do not run are passed over. */

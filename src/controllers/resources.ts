@@ -13,6 +13,7 @@ export const resources = {
   nodes: core('nodes'),
   serviceaccounts: core('serviceaccounts'),
   configmaps: core('configmaps'),
+  clusterroles: { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterroles' },
   deployments: apps('deployments'),
   replicasets: apps('replicasets'),
   endpointslices: { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' },
@@ -76,6 +77,7 @@ export interface ReplicaSet extends KubeObject {
     fullyLabeledReplicas?: number;
     readyReplicas?: number;
     availableReplicas?: number;
+    terminatingReplicas?: number;
     observedGeneration?: number;
     conditions?: Condition[];
   };
@@ -105,6 +107,7 @@ export interface DeploymentStatus {
   readyReplicas?: number;
   availableReplicas?: number;
   unavailableReplicas?: number;
+  terminatingReplicas?: number;
   collisionCount?: number;
   conditions?: Condition[];
 }
@@ -114,7 +117,7 @@ export interface Service extends KubeObject {
     selector?: Record<string, string>;
     type?: string;
     clusterIP?: string;
-    ipFamilies?: string[];
+    ipFamilies?: ('IPv4' | 'IPv6')[];
     publishNotReadyAddresses?: boolean;
     ports?: { name?: string; protocol?: string; port: number; targetPort?: number | string; appProtocol?: string }[];
   };
@@ -142,8 +145,13 @@ export function splitKey(key: string): { namespace: string; name: string } {
   return slash < 0 ? { namespace: '', name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }
 
+/** It has run to its end. */
+export function isPodOver(pod: Pod): boolean {
+  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}
+
 export function isPodActive(pod: Pod): boolean {
-  return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed' && !pod.metadata.deletionTimestamp;
+  return !isPodOver(pod) && !pod.metadata.deletionTimestamp;
 }
 
 export function podReadyCondition(pod: Pod): Condition | undefined {

@@ -2,32 +2,56 @@
  * Which pods stand behind a Service, and what the two ways of writing that down (Endpoints, EndpointSlice) share:
  * selection, named ports, and who must look again when a pod or a Service changes.
  */
-import { labelSelectorFromMap, matchesLabels } from '#apimachinery/selector/labels.ts';
+import { deepEqual } from '#apimachinery/deep-equal.ts';
 import { type Informer, objectKey } from '#client/informer.ts';
 import type { WorkQueue } from '#client/workqueue.ts';
-import { isPodReady, type Pod, type Service } from './resources.ts';
+import { isPodOver, isPodReady, type Pod, type Service } from './resources.ts';
 
 export interface BackendPod {
   pod: Pod;
   ip: string;
+  /** For new connections. */
   ready: boolean;
   serving: boolean;
   terminating: boolean;
 }
 
-export function backendsOf(service: Service, pods: Informer<Pod>): BackendPod[] {
-  const selector = labelSelectorFromMap(service.spec.selector ?? {});
+export type IpFamily = 'IPv4' | 'IPv6';
+
+export function ipFamiliesOf(service: Service): IpFamily[] {
+  const families = service.spec.ipFamilies ?? [];
+  return families.length > 0 ? families : ['IPv4'];
+}
+
+/** In the order of their names; those without an address of the family, or whose run is over, left out. */
+export function backendsOf(service: Service, pods: Informer<Pod>, family: IpFamily): BackendPod[] {
   const backends: BackendPod[] = [];
   for (const pod of pods.byIndex('namespace', service.metadata.namespace!)) {
-    const ip = pod.status?.podIP;
-    const isOver = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-    if (!ip || isOver || !matchesLabels(selector, pod.metadata.labels)) continue;
-    const serving = service.spec.publishNotReadyAddresses === true || isPodReady(pod);
+    if (isPodOver(pod) || !selects(service, pod)) continue;
+    const ip = ipOf(pod, family);
+    if (!ip) continue;
+    const serving = isPodReady(pod);
     const terminating = pod.metadata.deletionTimestamp !== undefined;
     const ready = service.spec.publishNotReadyAddresses === true || (serving && !terminating);
     backends.push({ pod, ip, ready, serving, terminating });
   }
   return backends.sort((a, b) => (a.pod.metadata.name! < b.pod.metadata.name! ? -1 : 1));
+}
+
+function ipOf(pod: Pod, family: IpFamily): string | undefined {
+  const { podIP, podIPs } = pod.status ?? {};
+  const all = podIPs?.map((p) => p.ip) ?? (podIP ? [podIP] : []);
+  return all.find((ip) => ip.includes(':') === (family === 'IPv6'));
+}
+
+function selects(service: Service, pod: Pod): boolean {
+  const labels = pod.metadata.labels ?? {};
+  for (const key in service.spec.selector) if (labels[key] !== service.spec.selector[key]) return false;
+  return true;
+}
+
+export function hostnameOf(service: Service, pod: Pod): string | undefined {
+  return pod.spec.subdomain === service.metadata.name ? pod.spec.hostname || undefined : undefined;
 }
 
 export interface ResolvedPort {
@@ -73,10 +97,7 @@ export function enqueueServices(services: Informer<Service>, pods: Informer<Pod>
 
   const enqueueFor = (...states: Pod[]) => {
     for (const service of services.byIndex('namespace', states[0]!.metadata.namespace!)) {
-      const { selector } = service.spec;
-      if (!selector || Object.keys(selector).length === 0) continue;
-      const parsed = labelSelectorFromMap(selector);
-      if (states.some((pod) => matchesLabels(parsed, pod.metadata.labels))) enqueue(service);
+      if (hasManagedEndpoints(service) && states.some((pod) => selects(service, pod))) enqueue(service);
     }
   };
   pods.addHandler({
@@ -92,11 +113,12 @@ export function enqueueServices(services: Informer<Service>, pods: Informer<Pod>
 function isSameBackend(a: Pod, b: Pod): boolean {
   return (
     a.status?.podIP === b.status?.podIP &&
-    a.status?.phase === b.status?.phase &&
+    deepEqual(a.status?.podIPs, b.status?.podIPs) &&
+    isPodOver(a) === isPodOver(b) &&
     a.spec.nodeName === b.spec.nodeName &&
     isPodReady(a) === isPodReady(b) &&
     (a.metadata.deletionTimestamp === undefined) === (b.metadata.deletionTimestamp === undefined) &&
-    JSON.stringify(a.metadata.labels ?? {}) === JSON.stringify(b.metadata.labels ?? {})
+    deepEqual(a.metadata.labels, b.metadata.labels)
   );
 }
 

@@ -35,6 +35,8 @@ export interface FakeClientOptions {
   now?(): number;
   /** How many past changes a watch can go back. Default 10000. */
   historyEventsMax?: number;
+  /** Deleted gracefully: marked, and gone only when deleted again with gracePeriodSeconds 0, as pods with a kubelet. */
+  isGraceful?(object: KubeObject): boolean;
 }
 
 interface Change {
@@ -49,6 +51,9 @@ interface Change {
 export class FakeClient implements ApiClient {
   /** Every call, oldest first, for assertions. */
   readonly actions: FakeAction[] = [];
+  /** What discovery tells. */
+  served: FakeServedKind[] = [];
+  readonly isGraceful: (object: KubeObject) => boolean;
   intercept: ((action: FakeAction) => void | Promise<void>) | undefined;
   #now: () => number;
   #historyMax: number;
@@ -62,6 +67,7 @@ export class FakeClient implements ApiClient {
     this.intercept = options.intercept;
     this.#now = options.now ?? (() => Date.UTC(2026, 0, 1));
     this.#historyMax = options.historyEventsMax ?? 10_000;
+    this.isGraceful = options.isGraceful ?? (() => false);
   }
 
   resource<T extends KubeObject>(gvr: GroupVersionResource, namespace = ''): ResourceClient<T> {
@@ -69,6 +75,9 @@ export class FakeClient implements ApiClient {
   }
 
   async raw(method: string, path: string): Promise<RawResponse> {
+    if (method === 'GET' && (path === '/api' || path === '/apis')) {
+      return { status: 200, headers: {}, body: JSON.stringify(discoveryOf(this.served, path === '/api')) };
+    }
     throw new Error(`the fake client has no ${method} ${path}`);
   }
 
@@ -296,6 +305,7 @@ class FakeResource implements ResourceClient {
       }
       return { kind: 'Scale', apiVersion: 'autoscaling/v1', spec: { replicas: this.#find(name).spec.replicas } } as R;
     }
+    if (subresource === 'finalize') return this.#replace(old, { ...structuredClone(body as KubeObject) }) as R;
     throw new Error(`the fake client has no subresource ${subresource}`);
   }
 
@@ -322,7 +332,8 @@ class FakeResource implements ResourceClient {
     if (old.metadata.namespace) next.metadata.namespace = old.metadata.namespace;
     const isSpecChanged = JSON.stringify(next['spec']) !== JSON.stringify(old['spec']);
     next.metadata.generation = (generation ?? 1) + (isSpecChanged ? 1 : 0);
-    if (deletionTimestamp && !next.metadata.finalizers?.length) {
+    const isGraceOver = !old.metadata.deletionGracePeriodSeconds;
+    if (deletionTimestamp && isGraceOver && !isHeld(next)) {
       this.#client.drop(this.#gvr, next);
       return next;
     }
@@ -330,18 +341,21 @@ class FakeResource implements ResourceClient {
   }
 
   #remove(object: KubeObject, params: DeleteParams): void {
-    const finalizers = [...(object.metadata.finalizers ?? [])];
-    const { propagationPolicy } = params;
+    const { propagationPolicy, gracePeriodSeconds } = params;
+    const next = structuredClone(object);
+    const finalizers = [...(next.metadata.finalizers ?? [])];
     if (propagationPolicy === 'Foreground') finalizers.push('foregroundDeletion');
     if (propagationPolicy === 'Orphan') finalizers.push('orphan');
-    if (finalizers.length === 0) {
+    if (finalizers.length > 0) next.metadata.finalizers = [...new Set(finalizers)];
+    const isGraceful = gracePeriodSeconds !== 0 && this.#client.isGraceful(object);
+    if (!isGraceful && !isHeld(next)) {
       this.#client.drop(this.#gvr, object);
       return;
     }
     if (object.metadata.deletionTimestamp) return;
-    const next = structuredClone(object);
-    next.metadata.finalizers = [...new Set(finalizers)];
     next.metadata.deletionTimestamp = this.#client.timestamp();
+    if (isGraceful) next.metadata.deletionGracePeriodSeconds = gracePeriodSeconds ?? 30;
+    if (next.kind === 'Namespace') next.status = { ...next.status, phase: 'Terminating' };
     this.#client.write(this.#gvr, next);
   }
 
@@ -364,6 +378,11 @@ class FakeResource implements ResourceClient {
   #act(verb: FakeAction['verb'], more: Partial<FakeAction> = {}): Promise<void> {
     return this.#client.act({ verb, gvr: this.#gvr, namespace: this.#namespace, ...more });
   }
+}
+
+/** By its finalizers, or a namespace's own. */
+function isHeld(object: KubeObject): boolean {
+  return Boolean(object.metadata.finalizers?.length || object['spec']?.finalizers?.length);
 }
 
 function keyOf(object: KubeObject): string {

@@ -2,15 +2,22 @@
  * Rolls a Deployment's template out through ReplicaSets. The story of one sync: claim the ReplicaSets, find or make the
  * one of the current template, move replicas between new and old as the strategy allows, tidy up, write the status.
  */
+import { semanticDeepEqual } from '#apimachinery/deep-equal.ts';
 import { labelSelectorFromObject } from '#apimachinery/selector/labels.ts';
 import { isStatusError } from '#apimachinery/status-error.ts';
+import { messageOf } from '#base/errors.ts';
 import { objectKey } from '#client/informer.ts';
 import { claim } from '../adoption.ts';
+import { cachesSynced } from '../cache-sync.ts';
 import type { Controller, ControllerContext } from '../controller.ts';
-import { controllerOf, type Deployment, isPodActive, type Pod, type ReplicaSet, resources } from '../resources.ts';
-import { isComplete, rolloutStatus } from './deployment-status.ts';
-import { createReplicaSet, findNew, findOld, revisionOf } from './new-replicaset.ts';
-import { annotate, annotationsFor, desiredReplicas, type ScaleStep, scaleProportionally, stepsOf } from './rollout.ts';
+import { isNamespaceTerminating } from '../namespace-terminating.ts';
+import { indexByController, podsControlledBy } from '../pod-indexes.ts';
+import { controllerOf, type Deployment, isPodOver, type Pod, type ReplicaSet, resources } from '../resources.ts';
+import { annotationKeys, annotationsOfNew, notedSize, revisionOf, withSize } from './annotations.ts';
+import { type Rollout, rolloutStatus } from './deployment-status.ts';
+import { createReplicaSet, findNew, findOld } from './new-replicaset.ts';
+import { isComplete, progressDeadlineMs } from './progress.ts';
+import { desiredReplicas, type ScaleStep, scaleProportionally, stepsOf } from './rollout.ts';
 
 export function deploymentController(context: ControllerContext): Controller {
   const { client, informers, clock, recorder } = context;
@@ -22,14 +29,15 @@ export function deploymentController(context: ControllerContext): Controller {
   deployments.addIndex('namespace', (d) => [d.metadata.namespace!]);
   deployments.addIndex('uid', (d) => [d.metadata.uid!]);
   replicaSets.addIndex('namespace', (rs) => [rs.metadata.namespace!]);
-  pods.addIndex('controllerUid', (pod) => (controllerOf(pod)?.kind === 'ReplicaSet' ? [controllerOf(pod)!.uid] : []));
+  replicaSets.addIndex('uid', (rs) => [rs.metadata.uid!]);
+  indexByController(pods);
 
   const enqueue = (d: Deployment) => queue.add(objectKey(d));
-  deployments.addHandler({ added: enqueue, updated: enqueue, deleted: enqueue });
+  deployments.addHandler({ added: enqueue, updated: enqueue });
   replicaSets.addHandler({
     added: enqueueOwner,
     updated: (rs, old) => {
-      if (controllerOf(old)?.uid !== controllerOf(rs)?.uid) enqueueOwner(old);
+      if (controllerOf(old) && controllerOf(old)?.uid !== controllerOf(rs)?.uid) enqueueOwner(old);
       enqueueOwner(rs);
     },
     deleted: enqueueOwner,
@@ -37,9 +45,7 @@ export function deploymentController(context: ControllerContext): Controller {
   // Recreate waits for the last old pod to be gone.
   pods.addHandler({
     deleted: (pod) => {
-      const owner = controllerOf(pod);
-      if (owner?.kind !== 'ReplicaSet') return;
-      const rs = replicaSets.get(`${pod.metadata.namespace}/${owner.name}`);
+      const rs = replicaSets.byIndex('uid', controllerOf(pod)?.uid ?? '')[0];
       const deployment = rs && deployments.byIndex('uid', controllerOf(rs)?.uid ?? '')[0];
       if (deployment?.spec.strategy?.type === 'Recreate') enqueue(deployment);
     },
@@ -47,12 +53,10 @@ export function deploymentController(context: ControllerContext): Controller {
 
   function enqueueOwner(rs: ReplicaSet): void {
     const owner = controllerOf(rs);
-    if (owner) {
-      const deployment = deployments.byIndex('uid', owner.uid)[0];
-      if (deployment) enqueue(deployment);
-      return;
-    }
-    for (const deployment of deployments.byIndex('namespace', rs.metadata.namespace!)) enqueue(deployment);
+    const interested = owner
+      ? deployments.byIndex('uid', owner.uid)
+      : deployments.byIndex('namespace', rs.metadata.namespace!);
+    for (const deployment of interested) enqueue(deployment);
   }
 
   async function sync(key: string): Promise<number | undefined> {
@@ -65,125 +69,142 @@ export function deploymentController(context: ControllerContext): Controller {
       childResource: resources.replicasets,
       selector: labelSelectorFromObject(deployment.spec.selector),
     });
-    if (deployment.metadata.deletionTimestamp) return writeStatus(deployment, owned);
-    if (deployment.spec.paused || isScalingEvent(deployment, owned)) {
-      await scaleAll(deployment, owned);
-      return writeStatus(deployment, owned);
+    const still = { all: owned, current: findNew(deployment, owned), isRolling: false };
+    if (deployment.metadata.deletionTimestamp) return writeStatus(deployment, still);
+    if (deployment.spec.paused || isScaled(deployment, owned)) {
+      await scale(deployment, owned, still.current);
+      if (deployment.spec.paused) await cleanUp(deployment, findOld(deployment, owned));
+      return writeStatus(deployment, still);
     }
     return rollOut(deployment, owned);
   }
 
-  async function rollOut(observed: Deployment, owned: readonly ReplicaSet[]): Promise<number | undefined> {
-    let deployment = observed;
-    const isRecreate = deployment.spec.strategy?.type === 'Recreate';
-    let all = [...owned];
-    if (isRecreate) {
-      const old = findOld(deployment, all);
-      const scaledDown = await applySteps(
-        deployment,
-        old.filter((rs) => desiredReplicas(rs) > 0).map((replicaSet) => ({ replicaSet, replicas: 0 })),
-      );
-      if (scaledDown > 0 || hasPods(old)) return writeStatus(deployment, all);
-    }
-    const current = await ensureNew(deployment, all);
-    deployment = await withRevision(deployment, revisionOf(current));
-    all = [...all.filter((rs) => rs.metadata.uid !== current.metadata.uid), current];
-    const old = findOld(deployment, all);
-    const steps = isRecreate
-      ? desiredReplicas(current) === wanted(deployment)
-        ? []
-        : [{ replicaSet: current, replicas: wanted(deployment) }]
-      : stepsOf(deployment, current, old);
-    await applySteps(deployment, steps);
-    const fresh = refreshed(all);
-    if (isComplete(deployment, rolloutStatus(deployment, fresh, current, clock.now()))) await cleanUp(deployment, old);
-    return writeStatus(deployment, fresh);
+  /** The Deployment's replicas were changed since its ReplicaSets were last scaled. */
+  function isScaled(deployment: Deployment, owned: readonly ReplicaSet[]): boolean {
+    return owned.some(
+      (rs) => desiredReplicas(rs) > 0 && (notedSize(rs)?.desired ?? wanted(deployment)) !== wanted(deployment),
+    );
   }
 
+  async function rollOut(deployment: Deployment, owned: readonly ReplicaSet[]): Promise<number | undefined> {
+    const isRecreate = deployment.spec.strategy?.type === 'Recreate';
+    if (isRecreate) {
+      const old = findOld(deployment, owned);
+      const steps = old.filter((rs) => desiredReplicas(rs) > 0).map((replicaSet) => ({ replicaSet, replicas: 0 }));
+      await applySteps(deployment, steps);
+      if (steps.length > 0 || hasPods(old)) {
+        return writeStatus(deployment, { all: owned, current: findNew(deployment, owned), isRolling: true });
+      }
+    }
+    const found = await ensureNew(deployment, owned);
+    const current = found.replicaSet;
+    const all = [...owned.filter((rs) => rs.metadata.uid !== current.metadata.uid), current];
+    const old = findOld(deployment, all);
+    await applySteps(
+      found.deployment,
+      isRecreate ? [{ replicaSet: current, replicas: wanted(deployment) }] : stepsOf(deployment, current, old),
+    );
+    const rollout = { all, current, isCreated: found.isCreated, isRolling: true };
+    if (isComplete(deployment, rolloutStatus(deployment, rollout, clock.now()))) await cleanUp(deployment, old);
+    return writeStatus(found.deployment, rollout);
+  }
+
+  /** By the pods themselves too: the ReplicaSets' status leaves out those that are stopping. */
   function hasPods(old: readonly ReplicaSet[]): boolean {
-    return old.some((rs) =>
-      pods.byIndex('controllerUid', rs.metadata.uid!).some((pod) => isPodActive(pod) || pod.metadata.deletionTimestamp),
+    return old.some(
+      (rs) => (rs.status?.replicas ?? 0) > 0 || podsControlledBy(pods, rs.metadata.uid!).some((pod) => !isPodOver(pod)),
     );
   }
 
   /** The ReplicaSet of the current template, made if there is none, with its annotations brought up to date. */
-  async function ensureNew(deployment: Deployment, all: readonly ReplicaSet[]): Promise<ReplicaSet> {
+  async function ensureNew(deployment: Deployment, all: readonly ReplicaSet[]) {
     const existing = findNew(deployment, all);
     const old = findOld(deployment, all);
     const revision = Math.max(0, ...old.map(revisionOf)) + 1;
-    let current: ReplicaSet;
-    if (existing) {
-      const annotations = annotationsFor(deployment, Math.max(revision, revisionOf(existing)), existing);
-      current = await annotate(client, existing, annotations, deployment.spec.minReadySeconds ?? 0);
-    } else {
-      const [first] = stepsOf(deployment, undefined, old);
-      const replicas = deployment.spec.strategy?.type === 'Recreate' ? wanted(deployment) : (first?.replicas ?? 0);
-      current = await createReplicaSet(client, deployment, replicas, annotationsFor(deployment, revision, undefined));
-      if (replicas > 0) {
-        scaledEvent(deployment, current, 'up', 0, replicas);
-      }
-    }
-    return current;
+    const made = existing
+      ? { replicaSet: await refresh(deployment, existing, revision), isCreated: false }
+      : await create(deployment, old, revision);
+    return { ...made, deployment: await copyRevision(deployment, revisionOf(made.replicaSet)) };
   }
 
-  /** The Deployment carries the revision of its current template, for `kubectl rollout history`. */
-  async function withRevision(deployment: Deployment, revision: number): Promise<Deployment> {
-    const key = 'deployment.kubernetes.io/revision';
-    if (deployment.metadata.annotations?.[key] === String(revision)) return deployment;
-    const annotations = { ...deployment.metadata.annotations, [key]: String(revision) };
+  async function create(deployment: Deployment, old: readonly ReplicaSet[], revision: number) {
+    const isRecreate = deployment.spec.strategy?.type === 'Recreate';
+    const replicas = isRecreate ? wanted(deployment) : (stepsOf(deployment, undefined, old)[0]?.replicas ?? 0);
+    try {
+      const made = await createReplicaSet(client, deployment, replicas, annotationsOfNew(deployment, revision));
+      if (made.isCreated && replicas > 0) scaledEvent(deployment, made.replicaSet, 0, replicas);
+      return made;
+    } catch (error) {
+      if (isStatusError(error, 'AlreadyExists') || isNamespaceTerminating(error)) throw error;
+      const createError = `Failed to create new replica set: ${messageOf(error)}`;
+      recorder.event(deployment, 'Warning', 'ReplicaSetCreateError', createError);
+      await writeStatus(deployment, { all: old, current: undefined, createError, isRolling: true });
+      throw error;
+    }
+  }
+
+  async function refresh(deployment: Deployment, rs: ReplicaSet, revision: number): Promise<ReplicaSet> {
+    const minReadySeconds = deployment.spec.minReadySeconds ?? 0;
+    const annotations = annotationsOfNew(deployment, revision, rs.metadata.annotations);
+    if ((rs.spec.minReadySeconds ?? 0) === minReadySeconds) return annotate(rs, annotations);
+    return update({ ...rs, metadata: { ...rs.metadata, annotations }, spec: { ...rs.spec, minReadySeconds } });
+  }
+
+  async function annotate(rs: ReplicaSet, annotations: Record<string, string>): Promise<ReplicaSet> {
+    if (semanticDeepEqual(annotations, rs.metadata.annotations)) return rs;
+    return update({ ...rs, metadata: { ...rs.metadata, annotations } });
+  }
+
+  function update(rs: ReplicaSet): Promise<ReplicaSet> {
+    return client.resource<ReplicaSet>(resources.replicasets, rs.metadata.namespace).update(rs);
+  }
+
+  async function copyRevision(deployment: Deployment, revision: number): Promise<Deployment> {
+    const annotations = { ...deployment.metadata.annotations, [annotationKeys.revision]: String(revision) };
+    if (semanticDeepEqual(annotations, deployment.metadata.annotations)) return deployment;
     return client
       .resource<Deployment>(resources.deployments, deployment.metadata.namespace)
       .update({ ...deployment, metadata: { ...deployment.metadata, annotations } });
   }
 
-  /** The Deployment's replicas were changed since its ReplicaSets were last scaled. */
-  function isScalingEvent(deployment: Deployment, owned: readonly ReplicaSet[]): boolean {
-    if (!findNew(deployment, owned)) return false;
-    return owned
-      .filter((rs) => desiredReplicas(rs) > 0)
-      .some((rs) => {
-        const noted = rs.metadata.annotations?.['deployment.kubernetes.io/desired-replicas'];
-        return noted !== undefined && Number(noted) !== wanted(deployment);
-      });
-  }
-
-  async function scaleAll(deployment: Deployment, owned: readonly ReplicaSet[]): Promise<void> {
-    const current = findNew(deployment, owned);
-    const steps = scaleProportionally(deployment, current, findOld(deployment, owned));
-    await applySteps(deployment, steps);
-    const touched = new Set(steps.map((s) => s.replicaSet.metadata.uid));
-    for (const rs of owned) {
-      if (touched.has(rs.metadata.uid) || desiredReplicas(rs) === 0) continue;
-      await annotate(client, rs, annotationsFor(deployment, revisionOf(rs), rs), undefined);
-    }
-  }
-
-  async function applySteps(deployment: Deployment, steps: readonly ScaleStep[]): Promise<number> {
+  async function applySteps(deployment: Deployment, steps: readonly ScaleStep[]): Promise<void> {
     for (const { replicaSet, replicas } of steps) {
       const before = desiredReplicas(replicaSet);
-      const updated = structuredClone(replicaSet);
-      updated.spec.replicas = replicas;
-      updated.metadata.annotations = annotationsFor(deployment, revisionOf(replicaSet), replicaSet);
-      await client.resource<ReplicaSet>(resources.replicasets, replicaSet.metadata.namespace).update(updated);
-      if (before !== replicas) scaledEvent(deployment, replicaSet, replicas > before ? 'up' : 'down', before, replicas);
+      if (before === replicas) continue;
+      const annotations = withSize(deployment, replicaSet.metadata.annotations);
+      await update({
+        ...replicaSet,
+        metadata: { ...replicaSet.metadata, annotations },
+        spec: { ...replicaSet.spec, replicas },
+      });
+      scaledEvent(deployment, replicaSet, before, replicas);
     }
-    return steps.length;
   }
 
-  function scaledEvent(deployment: Deployment, rs: ReplicaSet, way: 'up' | 'down', from: number, to: number): void {
+  /** A scaling is done when all ReplicaSets know the new size, those too that kept their replicas. */
+  async function scale(deployment: Deployment, owned: readonly ReplicaSet[], current: ReplicaSet | undefined) {
+    const steps = scaleProportionally(deployment, current, findOld(deployment, owned));
+    await applySteps(deployment, steps);
+    for (const rs of owned) {
+      const isStepped = steps.some((s) => s.replicaSet === rs && s.replicas !== desiredReplicas(rs));
+      if (!isStepped && desiredReplicas(rs) > 0) await annotate(rs, withSize(deployment, rs.metadata.annotations));
+    }
+  }
+
+  function scaledEvent(deployment: Deployment, rs: ReplicaSet, from: number, to: number): void {
+    const way = to > from ? 'up' : 'down';
     const message = `Scaled ${way} replica set ${rs.metadata.name} from ${from} to ${to}`;
     recorder.event(deployment, 'Normal', 'ScalingReplicaSet', message);
   }
 
-  /** Old ReplicaSets beyond the history limit, the oldest first. */
+  /** Old ReplicaSets beyond the history limit, the oldest revisions first; those that still have pods stay. */
   async function cleanUp(deployment: Deployment, old: readonly ReplicaSet[]): Promise<void> {
-    const limit = deployment.spec.revisionHistoryLimit ?? 10;
-    const idle = old
-      .filter((rs) => !rs.metadata.deletionTimestamp && desiredReplicas(rs) === 0 && (rs.status?.replicas ?? 0) === 0)
-      .filter((rs) => (rs.status?.observedGeneration ?? 0) >= (rs.metadata.generation ?? 0))
-      .sort((a, b) => revisionOf(a) - revisionOf(b));
+    const alive = old.filter((rs) => !rs.metadata.deletionTimestamp).sort((a, b) => revisionOf(a) - revisionOf(b));
+    const excess = alive.length - (deployment.spec.revisionHistoryLimit ?? 10);
     const api = client.resource(resources.replicasets, deployment.metadata.namespace);
-    for (const rs of idle.slice(0, Math.max(0, idle.length - limit))) {
+    for (const rs of alive.slice(0, Math.max(0, excess))) {
+      const isIdle = desiredReplicas(rs) === 0 && (rs.status?.replicas ?? 0) === 0;
+      if (!isIdle || (rs.status?.observedGeneration ?? 0) < (rs.metadata.generation ?? 0)) continue;
       try {
         await api.delete(rs.metadata.name!, { preconditions: { uid: rs.metadata.uid! } });
       } catch (error) {
@@ -192,26 +213,23 @@ export function deploymentController(context: ControllerContext): Controller {
     }
   }
 
-  function refreshed(all: readonly ReplicaSet[]): ReplicaSet[] {
-    return all.map((rs) => replicaSets.get(objectKey(rs)) ?? rs);
-  }
-
   /** Gives when to look again: a rollout that makes no progress must be noticed without an event. */
-  async function writeStatus(deployment: Deployment, owned: readonly ReplicaSet[]): Promise<number | undefined> {
-    const status = rolloutStatus(deployment, owned, findNew(deployment, owned), clock.now());
-    if (JSON.stringify(status) !== JSON.stringify(deployment.status)) {
+  async function writeStatus(deployment: Deployment, rollout: Rollout): Promise<number | undefined> {
+    const status = rolloutStatus(deployment, rollout, clock.now());
+    if (!semanticDeepEqual(status, deployment.status)) {
       await client
         .resource<Deployment>(resources.deployments, deployment.metadata.namespace)
         .updateStatus({ ...deployment, status });
     }
-    const seconds = deployment.spec.progressDeadlineSeconds;
-    const isDone = deployment.spec.paused || isComplete(deployment, status);
-    return isDone || !seconds || seconds >= 2 ** 31 - 1 ? undefined : (seconds + 1) * 1000;
+    return progressDeadlineMs(deployment, status, clock.now());
   }
 
   return {
     name: 'deployment-controller',
-    run: (signal) => queue.process(context.options.concurrentSyncs, sync, signal),
+    async run(signal) {
+      await cachesSynced(signal, deployments, replicaSets, pods);
+      await queue.process(context.options.concurrentSyncs, sync, signal);
+    },
   };
 }
 

@@ -6,7 +6,6 @@ import { ownerReference } from '../adoption.ts';
 import { controllerOf, type Deployment, type PodTemplateSpec, type ReplicaSet, resources } from '../resources.ts';
 
 export const podTemplateHash = 'pod-template-hash';
-const revisionKey = 'deployment.kubernetes.io/revision';
 
 /** Upstream's alphabet for names: no vowels, no look-alikes, so that no hash spells a word. */
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789';
@@ -23,20 +22,17 @@ export function findOld(deployment: Deployment, all: readonly ReplicaSet[]): Rep
   return all.filter((rs) => rs.metadata.uid !== current?.metadata.uid);
 }
 
-export function revisionOf(rs: ReplicaSet): number {
-  return Number(rs.metadata.annotations?.[revisionKey] ?? 0) || 0;
-}
-
 /**
  * The name is the Deployment's and a hash of the template. Another ReplicaSet under that name (a collision, or one of
- * an earlier Deployment) raises status.collisionCount, which goes into the next hash.
+ * an earlier Deployment) raises status.collisionCount, which goes into the next hash. `isCreated` false: an earlier try
+ * had made it, and its answer was lost or the informer has not shown it yet.
  */
 export async function createReplicaSet(
   client: ApiClient,
   deployment: Deployment,
   replicas: number,
   annotations: Record<string, string>,
-): Promise<ReplicaSet> {
+): Promise<{ replicaSet: ReplicaSet; isCreated: boolean }> {
   const { name, namespace } = deployment.metadata;
   const hash = hashOf(deployment.spec.template, deployment.status?.collisionCount);
   const template = structuredClone(deployment.spec.template);
@@ -61,13 +57,14 @@ export async function createReplicaSet(
     },
   } as unknown as ReplicaSet;
   try {
-    return await api.create(wanted);
+    return { replicaSet: await api.create(wanted), isCreated: true };
   } catch (error) {
     if (!isStatusError(error, 'AlreadyExists')) throw error;
     const existing = await api.get(wanted.metadata.name!);
     const isOurs = controllerOf(existing)?.uid === deployment.metadata.uid;
-    // Made by an earlier try whose answer was lost, or not in the informer yet.
-    if (isOurs && templateText(existing.spec.template) === templateText(deployment.spec.template)) return existing;
+    if (isOurs && templateText(existing.spec.template) === templateText(deployment.spec.template)) {
+      return { replicaSet: existing, isCreated: false };
+    }
     const collisionCount = (deployment.status?.collisionCount ?? 0) + 1;
     await client
       .resource<Deployment>(resources.deployments, namespace)
@@ -86,10 +83,17 @@ function hashOf(template: PodTemplateSpec, collisionCount: number | undefined): 
   return text;
 }
 
+/** Objects from an informer never change, and each sync compares all templates. */
+const texts = new WeakMap<PodTemplateSpec, string>();
+
 /** A text that is equal for equal templates: keys in order, without the label that the hash itself adds. */
 function templateText(template: PodTemplateSpec): string {
+  const known = texts.get(template);
+  if (known !== undefined) return known;
   const { [podTemplateHash]: _, ...labels } = template.metadata?.labels ?? {};
-  return canonical({ ...template, metadata: { ...template.metadata, labels } });
+  const text = canonical({ ...template, metadata: { ...template.metadata, labels } });
+  texts.set(template, text);
+  return text;
 }
 
 function canonical(value: unknown): string {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Deployment, ReplicaSet } from '../resources.ts';
+import { withSize } from './annotations.ts';
 import { bounds, desiredReplicas, scaleProportionally, stepsOf } from './rollout.ts';
 
 function replicaSet(name: string, replicas: number, available: number, created: string): ReplicaSet {
@@ -77,6 +78,7 @@ test('rollout: a rolling update: ends, and keeps both promises at every step', (
 test('rollout: scaled in mid-rollout: the change is shared in proportion', () => {
   const old = replicaSet('old', 8, 8, '2026-01-01T00:00:00Z');
   const current = replicaSet('new', 5, 2, '2026-01-02T00:00:00Z');
+  for (const rs of [old, current]) rs.metadata.annotations = withSize(deployment(10, 3, 2));
   const steps = scaleProportionally(deployment(20, 3, 2), current, [old]);
   const next = Object.fromEntries(steps.map((s) => [s.replicaSet.metadata.name, s.replicas]));
   assert.deepEqual(next, { new: 9, old: 14 });

@@ -4,8 +4,8 @@
  * replicas - maxUnavailable.
  */
 import { scaledIntOrPercent } from '#apimachinery/int-or-string.ts';
-import type { ApiClient } from '#client/client.ts';
-import { type Deployment, type ReplicaSet, resources } from '../resources.ts';
+import type { Deployment, ReplicaSet } from '../resources.ts';
+import { notedSize } from './annotations.ts';
 
 export interface ScaleStep {
   replicaSet: ReplicaSet;
@@ -13,7 +13,9 @@ export interface ScaleStep {
 }
 
 export const desiredReplicas = (rs: ReplicaSet): number => rs.spec.replicas ?? 1;
-const available = (rs: ReplicaSet): number => rs.status?.availableReplicas ?? 0;
+/** Just scaled down, a ReplicaSet may still count more than it is to keep: those are as good as gone. */
+const available = (rs: ReplicaSet): number => Math.min(rs.status?.availableReplicas ?? 0, desiredReplicas(rs));
+const createdAt = (rs: ReplicaSet): string => rs.metadata.creationTimestamp ?? '';
 const sum = (sets: readonly ReplicaSet[], of: (rs: ReplicaSet) => number): number =>
   sets.reduce((n, rs) => n + of(rs), 0);
 
@@ -64,9 +66,7 @@ function scaleDownOld(deployment: Deployment, current: ReplicaSet, old: readonly
 
   // The unhealthy first: they cost no availability, whatever the bound says.
   const left = new Map(old.map((rs) => [rs, desiredReplicas(rs)]));
-  const oldestFirst = [...old].sort((a, b) =>
-    (a.metadata.creationTimestamp ?? '') < (b.metadata.creationTimestamp ?? '') ? -1 : 1,
-  );
+  const oldestFirst = [...old].sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
   for (const rs of oldestFirst) {
     const unhealthy = Math.max(0, left.get(rs)! - available(rs));
     const take = Math.min(unhealthy, removable);
@@ -96,83 +96,49 @@ export function scaleProportionally(
   const replicas = deployment.spec.replicas ?? 1;
   const active = [...old, ...(current ? [current] : [])].filter((rs) => desiredReplicas(rs) > 0);
   if (active.length <= 1) {
-    const target = active[0] ?? current;
-    return target && desiredReplicas(target) !== replicas ? [{ replicaSet: target, replicas }] : [];
+    const target = active[0] ?? current ?? latest(old);
+    return target ? [{ replicaSet: target, replicas }] : [];
   }
-  if (current && available(current) === replicas && desiredReplicas(current) === replicas) {
+  if (current && isSaturated(current, replicas)) {
     return old.filter((rs) => desiredReplicas(rs) > 0).map((replicaSet) => ({ replicaSet, replicas: 0 }));
   }
-  const allowed = replicas > 0 ? replicas + bounds(deployment).maxSurge : 0;
-  const total = sum(active, desiredReplicas);
-  let toAdd = allowed - total;
-  if (toAdd === 0) return [];
-  // Growing: the newest first; shrinking: the oldest first. Of equal age, the larger.
-  const way = toAdd > 0 ? -1 : 1;
-  const ordered = [...active].sort((a, b) => {
-    const [x, y] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
-    return x === y ? desiredReplicas(b) - desiredReplicas(a) : x < y ? way : -way;
-  });
-  const next = new Map(ordered.map((rs) => [rs, desiredReplicas(rs)]));
-  for (const rs of ordered) {
-    const exact = (desiredReplicas(rs) * allowed) / total - desiredReplicas(rs);
-    const share = Math.round(exact);
-    const change = toAdd > 0 ? Math.min(Math.max(share, 0), toAdd) : Math.max(Math.min(share, 0), toAdd);
-    next.set(rs, desiredReplicas(rs) + change);
-    toAdd -= change;
-  }
-  const first = ordered[0]!;
-  next.set(first, Math.max(0, next.get(first)! + toAdd));
-  return ordered.map((replicaSet) => ({ replicaSet, replicas: next.get(replicaSet)! }));
+  if (deployment.spec.strategy?.type === 'Recreate') return [];
+  return shares(deployment, active);
 }
 
-const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
-const own = {
-  revision: 'deployment.kubernetes.io/revision',
-  history: 'deployment.kubernetes.io/revision-history',
-  desired: 'deployment.kubernetes.io/desired-replicas',
-  max: 'deployment.kubernetes.io/max-replicas',
-} as const;
-
-/** A ReplicaSet's annotations: the Deployment's, its revision (and the revisions it had before), and the size it is scaled for. */
-export function annotationsFor(
-  deployment: Deployment,
-  revision: number,
-  rs: ReplicaSet | undefined,
-): Record<string, string> {
-  const copied = Object.entries(deployment.metadata.annotations ?? {}).filter(
-    ([key]) =>
-      key !== lastApplied &&
-      !(Object.values(own) as string[]).includes(key) &&
-      key !== 'deprecated.deployment.rollback.to',
+function isSaturated(current: ReplicaSet, replicas: number): boolean {
+  return (
+    notedSize(current)?.desired === replicas &&
+    desiredReplicas(current) === replicas &&
+    (current.status?.availableReplicas ?? 0) === replicas
   );
-  const before = rs?.metadata.annotations ?? {};
-  const replicas = deployment.spec.replicas ?? 1;
-  const history =
-    before[own.revision] && Number(before[own.revision]) !== revision
-      ? [...(before[own.history]?.split(',') ?? []), before[own.revision]].join(',')
-      : before[own.history];
-  return {
-    ...before,
-    ...Object.fromEntries(copied),
-    [own.revision]: String(revision),
-    ...(history ? { [own.history]: history } : {}),
-    [own.desired]: String(replicas),
-    [own.max]: String(replicas + bounds(deployment).maxSurge),
-  };
 }
 
-/** Writes annotations (and minReadySeconds) if they differ. */
-export async function annotate(
-  client: ApiClient,
-  rs: ReplicaSet,
-  annotations: Record<string, string>,
-  minReadySeconds: number | undefined,
-): Promise<ReplicaSet> {
-  const isSame = Object.entries(annotations).every(([k, v]) => rs.metadata.annotations?.[k] === v);
-  const isReadySame = minReadySeconds === undefined || minReadySeconds === (rs.spec.minReadySeconds ?? 0);
-  if (isSame && isReadySame) return rs;
-  const updated = structuredClone(rs);
-  updated.metadata.annotations = annotations;
-  if (minReadySeconds !== undefined) updated.spec.minReadySeconds = minReadySeconds;
-  return client.resource<ReplicaSet>(resources.replicasets, rs.metadata.namespace).update(updated);
+function latest(old: readonly ReplicaSet[]): ReplicaSet | undefined {
+  return [...old].sort((a, b) => (createdAt(a) > createdAt(b) ? -1 : 1))[0];
+}
+
+/**
+ * Each ReplicaSet keeps the part it had of all that were allowed before; what rounding leaves goes to the largest.
+ * 8 old and 5 new of 13 (replicas 10, surge 3), scaled to 15: of 18, 11 and 7.
+ */
+function shares(deployment: Deployment, active: readonly ReplicaSet[]): ScaleStep[] {
+  const replicas = deployment.spec.replicas ?? 1;
+  const allowed = replicas > 0 ? replicas + bounds(deployment).maxSurge : 0;
+  let toAdd = allowed - sum(active, desiredReplicas);
+  // Largest first; of equal size, growing favours the newer and shrinking takes from the older.
+  const way = toAdd > 0 ? -1 : 1;
+  const ordered = [...active].sort(
+    (a, b) => desiredReplicas(b) - desiredReplicas(a) || (createdAt(a) < createdAt(b) ? way : -way),
+  );
+  const steps = ordered.map((replicaSet) => {
+    const has = desiredReplicas(replicaSet);
+    const allowedBefore = notedSize(replicaSet)?.max || deployment.status?.replicas || 0;
+    const wanted = replicas === 0 ? -has : allowedBefore === 0 ? 0 : Math.round((has * allowed) / allowedBefore) - has;
+    const change = toAdd > 0 ? Math.min(Math.max(wanted, 0), toAdd) : Math.max(Math.min(wanted, 0), toAdd);
+    toAdd -= change;
+    return { replicaSet, replicas: has + change };
+  });
+  if (steps[0]) steps[0].replicas = Math.max(0, steps[0].replicas + toAdd);
+  return steps;
 }

@@ -1,179 +1,149 @@
-/** Writes a Service's EndpointSlices: at most a hundred endpoints each, one group of slices per set of ports. */
-import type { KubeObject } from '#apimachinery/object.ts';
+/** Writes a Service's EndpointSlices: for each address type and set of ports, as many as its endpoints need. */
+import { semanticDeepEqual } from '#apimachinery/deep-equal.ts';
 import { isStatusError } from '#apimachinery/status-error.ts';
+import { messageOf } from '#base/errors.ts';
+import { cachesSynced } from '../cache-sync.ts';
 import type { Controller, ControllerContext } from '../controller.ts';
-import { type Pod, resources, type Service, splitKey } from '../resources.ts';
+import { isNamespaceTerminating } from '../namespace-terminating.ts';
+import { OwnWrites, ownWritesLapseMs } from '../own-writes.ts';
+import { type Node, type Pod, resources, type Service } from '../resources.ts';
 import {
-  type BackendPod,
   backendsOf,
   enqueueServices,
   hasManagedEndpoints,
+  type IpFamily,
+  ipFamiliesOf,
   portsFor,
   type ResolvedPort,
 } from '../service-backends.ts';
+import { packEndpoints } from './pack-endpoints.ts';
+import {
+  type Endpoint,
+  type EndpointSlice,
+  endpointOf,
+  isOurs,
+  newSlice,
+  portsKey,
+  serviceNameKey,
+  sliceLabels,
+} from './slice.ts';
 
-const maxEndpointsPerSlice = 100;
-const serviceName = 'kubernetes.io/service-name';
-const managedBy = 'endpointslice.kubernetes.io/managed-by';
-const manager = 'endpointslice-controller.k8s.io';
-
-interface Endpoint {
-  addresses: string[];
-  conditions: { ready: boolean; serving: boolean; terminating: boolean };
-  targetRef: { kind: string; namespace?: string; name?: string; uid?: string };
-  nodeName?: string;
-  hostname?: string;
-}
-interface EndpointSlice extends KubeObject {
-  addressType: string;
-  endpoints: Endpoint[];
-  ports?: ResolvedPort[];
+interface Plan {
+  create: EndpointSlice[];
+  update: EndpointSlice[];
+  remove: EndpointSlice[];
 }
 
 export function endpointSliceController(context: ControllerContext): Controller {
-  const { client, informers } = context;
+  const { client, informers, recorder, clock } = context;
   const services = informers.informer<Service>(resources.services);
   const pods = informers.informer<Pod>(resources.pods);
+  const nodes = informers.informer<Node>(resources.nodes);
   const slices = informers.informer<EndpointSlice>(resources.endpointslices);
   const queue = context.newQueue('endpoint_slice');
+  const written = new OwnWrites(clock);
   enqueueServices(services, pods, queue);
-  const keyOf = (slice: EndpointSlice) => `${slice.metadata.namespace}/${slice.metadata.labels?.[serviceName] ?? ''}`;
-  slices.addIndex('service', (slice) => (isOurs(slice) ? [keyOf(slice)] : []));
-  slices.addHandler({
-    // A slice that someone else changed or deleted is put right.
-    updated: (slice) => isOurs(slice) && queue.add(keyOf(slice)),
-    deleted: (slice) => isOurs(slice) && queue.add(keyOf(slice)),
-  });
+  const serviceKey = (slice: EndpointSlice) =>
+    isOurs(slice) ? `${slice.metadata.namespace}/${slice.metadata.labels?.[serviceNameKey] ?? ''}` : undefined;
+  slices.addIndex('service', (slice) => [serviceKey(slice)].filter((key) => key !== undefined));
+  // A slice that someone else made, changed or deleted is put right.
+  const enqueueServiceOf = (slice: EndpointSlice) => {
+    const key = serviceKey(slice);
+    if (key) queue.add(key);
+  };
+  slices.addHandler({ added: enqueueServiceOf, updated: enqueueServiceOf, deleted: enqueueServiceOf });
 
-  async function sync(key: string): Promise<void> {
-    const { namespace } = splitKey(key);
-    const api = client.resource<EndpointSlice>(resources.endpointslices, namespace);
-    const existing = slices.byIndex('service', key);
+  async function sync(key: string): Promise<number | undefined> {
     const service = services.get(key);
-    const wanted =
-      service && hasManagedEndpoints(service) && !service.metadata.deletionTimestamp ? slicesOf(service, pods) : [];
-    if (service && !hasManagedEndpoints(service) && existing.length === 0) return;
-
-    const unused = new Set(existing);
-    for (const slice of wanted) {
-      // The one with the most in common is kept, so that a pod more or less changes one slice.
-      const match = [...unused]
-        .filter((s) => portsText(s) === portsText(slice))
-        .sort((a, b) => common(b, slice) - common(a, slice))[0];
-      if (!match) {
-        await api.create(slice);
-        continue;
-      }
-      unused.delete(match);
-      if (isSame(match, slice)) continue;
-      await api.update({
-        ...match,
-        metadata: { ...match.metadata, labels: slice.metadata.labels! },
-        endpoints: slice.endpoints,
-        ports: slice.ports ?? [],
-      });
+    // Its slices are garbage now, and collected as such.
+    if (!service) written.forget(key);
+    if (!service || service.metadata.deletionTimestamp || !hasManagedEndpoints(service)) return undefined;
+    if (!written.areShown(key, slices)) return ownWritesLapseMs;
+    try {
+      await carryOut(key, planFor(service, slices.byIndex('service', key)));
+    } catch (error) {
+      if (isNamespaceTerminating(error)) return undefined;
+      const message = `Error updating Endpoint Slices for Service ${key}: ${messageOf(error)}`;
+      const isStale = isStatusError(error, 'Conflict');
+      if (!isStale) recorder.event(service, 'Warning', 'FailedToUpdateEndpointSlices', message);
+      throw error;
     }
-    for (const slice of unused) {
-      await api.delete(slice.metadata.name!).catch((error) => {
+    return undefined;
+  }
+
+  function planFor(service: Service, existing: readonly EndpointSlice[]): Plan {
+    const families = ipFamiliesOf(service);
+    const plan: Plan = { create: [], update: [], remove: existing.filter((s) => !families.includes(s.addressType)) };
+    for (const family of families) {
+      planFamily(
+        service,
+        family,
+        existing.filter((s) => s.addressType === family),
+        plan,
+      );
+    }
+    return plan;
+  }
+
+  function planFamily(service: Service, family: IpFamily, existing: readonly EndpointSlice[], plan: Plan): void {
+    const labels = sliceLabels(service);
+    const groups = groupByPorts(service, family);
+    // A Service without endpoints has one empty slice: its readers learn that there are none, rather than nothing.
+    if (groups.size === 0) groups.set(portsKey([]), { ports: [], endpoints: [] });
+    plan.remove.push(...existing.filter((s) => !groups.has(portsKey(s.ports))));
+    for (const [key, { ports, endpoints }] of groups) {
+      const slices = existing.filter((s) => portsKey(s.ports) === key);
+      const packing = packEndpoints(slices, endpoints);
+      if (endpoints.length === 0) {
+        if (slices.length === 0) packing.create.push([]);
+        const [kept] = packing.remove.splice(0, 1);
+        if (kept && (kept.endpoints ?? []).length > 0) packing.update.push({ slice: kept, endpoints: [] });
+      }
+      const changed = new Map(packing.update.map((u) => [u.slice, u.endpoints]));
+      for (const slice of slices) {
+        if (packing.remove.includes(slice)) continue;
+        const isLabelled = semanticDeepEqual(slice.metadata.labels, labels);
+        if (isLabelled && !changed.has(slice)) continue;
+        const metadata = { ...slice.metadata, labels };
+        plan.update.push({ ...slice, metadata, endpoints: changed.get(slice) ?? slice.endpoints ?? [] });
+      }
+      plan.create.push(...packing.create.map((batch) => newSlice(service, family, ports, batch)));
+      plan.remove.push(...packing.remove);
+    }
+  }
+
+  function groupByPorts(service: Service, family: IpFamily) {
+    const groups = new Map<string, { ports: ResolvedPort[]; endpoints: Endpoint[] }>();
+    for (const backend of backendsOf(service, pods, family)) {
+      const ports = portsFor(service, backend.pod);
+      const key = portsKey(ports);
+      const group = groups.get(key) ?? { ports, endpoints: [] };
+      group.endpoints.push(endpointOf(service, backend, nodes.get(backend.pod.spec.nodeName ?? '')));
+      groups.set(key, group);
+    }
+    return groups;
+  }
+
+  /** New slices before old ones go: a reader never finds fewer endpoints than there are. */
+  async function carryOut(key: string, { create, update, remove }: Plan): Promise<void> {
+    const api = client.resource<EndpointSlice>(resources.endpointslices, key.split('/')[0]);
+    for (const slice of create) written.wrote(key, await api.create(slice));
+    for (const slice of update) written.wrote(key, await api.update(slice));
+    for (const slice of remove) {
+      try {
+        await api.delete(slice.metadata.name!, { preconditions: { uid: slice.metadata.uid! } });
+        written.deleted(key, slice);
+      } catch (error) {
         if (!isStatusError(error, 'NotFound')) throw error;
-      });
+      }
     }
   }
 
   return {
     name: 'endpointslice-controller',
-    run: (signal) => queue.process(context.options.concurrentSyncs, sync, signal),
-  };
-}
-
-function isOurs(slice: EndpointSlice): boolean {
-  return slice.metadata.labels?.[managedBy] === manager;
-}
-
-function slicesOf(service: Service, pods: Parameters<typeof backendsOf>[1]): EndpointSlice[] {
-  const groups = new Map<string, { ports: ResolvedPort[]; backends: BackendPod[] }>();
-  for (const backend of backendsOf(service, pods)) {
-    const ports = portsFor(service, backend.pod);
-    if (ports.length === 0 && (service.spec.ports ?? []).length > 0) continue;
-    const key = JSON.stringify(ports);
-    const group = groups.get(key) ?? { ports, backends: [] };
-    group.backends.push(backend);
-    groups.set(key, group);
-  }
-  // A Service without pods has one empty slice: its consumers learn that there are none, rather than nothing.
-  if (groups.size === 0) groups.set('', { ports: [], backends: [] });
-  return [...groups.values()].flatMap(({ ports, backends }) => {
-    const chunks: EndpointSlice[] = [];
-    for (let i = 0; i === 0 || i < backends.length; i += maxEndpointsPerSlice) {
-      chunks.push(slice(service, ports, backends.slice(i, i + maxEndpointsPerSlice)));
-    }
-    return chunks;
-  });
-}
-
-function slice(service: Service, ports: ResolvedPort[], backends: readonly BackendPod[]): EndpointSlice {
-  const labels: Record<string, string> = { ...service.metadata.labels };
-  labels[serviceName] = service.metadata.name!;
-  labels[managedBy] = manager;
-  if (service.spec.clusterIP === 'None') labels['service.kubernetes.io/headless'] = '';
-  return {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: {
-      generateName: `${service.metadata.name}-`,
-      namespace: service.metadata.namespace!,
-      labels,
-      ownerReferences: [
-        {
-          apiVersion: 'v1',
-          kind: 'Service',
-          name: service.metadata.name!,
-          uid: service.metadata.uid!,
-          controller: true,
-          blockOwnerDeletion: true,
-        },
-      ],
+    async run(signal) {
+      await cachesSynced(signal, services, pods, nodes, slices);
+      await queue.process(context.options.concurrentSyncs, sync, signal);
     },
-    addressType: service.spec.ipFamilies?.[0] === 'IPv6' ? 'IPv6' : 'IPv4',
-    endpoints: backends.map(({ pod, ip, ready, serving, terminating }) => ({
-      addresses: [ip],
-      conditions: { ready, serving, terminating },
-      ...(pod.spec.hostname && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}),
-      targetRef: {
-        kind: 'Pod',
-        namespace: pod.metadata.namespace!,
-        name: pod.metadata.name!,
-        uid: pod.metadata.uid!,
-      },
-      ...(pod.spec.nodeName ? { nodeName: pod.spec.nodeName } : {}),
-    })),
-    ports,
   };
-}
-
-function portsText(slice: EndpointSlice): string {
-  return JSON.stringify((slice.ports ?? []).map((p) => [p.name ?? '', p.port, p.protocol, p.appProtocol ?? '']));
-}
-
-function endpointTexts(slice: EndpointSlice): string[] {
-  return (slice.endpoints ?? []).map((e) =>
-    JSON.stringify([
-      e.addresses,
-      e.conditions.ready,
-      e.conditions.serving,
-      e.conditions.terminating,
-      e.targetRef?.uid,
-      e.nodeName,
-    ]),
-  );
-}
-
-function common(a: EndpointSlice, b: EndpointSlice): number {
-  const has = new Set((a.endpoints ?? []).map((e) => e.targetRef?.uid));
-  return (b.endpoints ?? []).filter((e) => has.has(e.targetRef?.uid)).length;
-}
-
-function isSame(a: EndpointSlice, b: EndpointSlice): boolean {
-  const labels = (s: EndpointSlice) => JSON.stringify(Object.entries(s.metadata.labels ?? {}).sort());
-  return labels(a) === labels(b) && JSON.stringify(endpointTexts(a).sort()) === JSON.stringify(endpointTexts(b).sort());
 }

@@ -1,6 +1,6 @@
 /**
  * Who owns whom: one node per object, by uid, fed by informers. An owner that is only known from a dependent's
- * reference stands in the graph as `virtual` until it is seen, or found to be gone.
+ * reference stands in the graph as `virtual` until it is seen, or its last dependent is gone.
  */
 import type { KubeObject, OwnerReference } from '#apimachinery/object.ts';
 import type { ServedResource } from '../api-resources.ts';
@@ -38,11 +38,29 @@ export class OwnerGraph {
     return this.#nodes.size;
   }
 
-  upsert(object: KubeObject, resource: ServedResource, apiVersion: string, kind: string): GraphNode {
+  /** Owners that were never seen. */
+  *virtual(): Generator<GraphNode> {
+    for (const node of this.#nodes.values()) if (node.virtual) yield node;
+  }
+
+  /** `wasOwnedBy`: its owner references before. `isChanged`: in a way that matters to the collector. */
+  upsert(
+    object: KubeObject,
+    resource: ServedResource,
+    apiVersion: string,
+  ): { node: GraphNode; wasOwnedBy: readonly OwnerReference[]; isChanged: boolean } {
     const { metadata } = object;
     const uid = metadata.uid!;
-    const identity = { uid, apiVersion, kind, namespace: metadata.namespace ?? '', name: metadata.name! };
+    const identity = {
+      uid,
+      apiVersion,
+      kind: resource.kind,
+      namespace: metadata.namespace ?? '',
+      name: metadata.name!,
+    };
     const node = this.#nodes.get(uid) ?? this.#add(identity);
+    const wasOwnedBy = node.owners;
+    const before = [node.virtual, node.deletingDependents, node.orphaning];
     node.identity = identity;
     node.resource = resource;
     node.virtual = false;
@@ -51,7 +69,9 @@ export class OwnerGraph {
     node.beingDeleted = metadata.deletionTimestamp !== undefined;
     node.deletingDependents = node.beingDeleted && finalizers.includes('foregroundDeletion');
     node.orphaning = node.beingDeleted && finalizers.includes('orphan');
-    return node;
+    const now = [node.virtual, node.deletingDependents, node.orphaning];
+    const isChanged = now.some((value, i) => value !== before[i]) || !areSame(wasOwnedBy, node.owners);
+    return { node, wasOwnedBy, isChanged };
   }
 
   /** The object is gone. Its dependents, for whoever must now look at them. */
@@ -93,4 +113,10 @@ export class OwnerGraph {
     }
     node.owners = owners;
   }
+}
+
+function areSame(a: readonly OwnerReference[], b: readonly OwnerReference[]): boolean {
+  return (
+    a.length === b.length && a.every((o, i) => o.uid === b[i]!.uid && o.blockOwnerDeletion === b[i]!.blockOwnerDeletion)
+  );
 }

@@ -24,7 +24,7 @@ test('taints: a silent node: unreachable, and the taints of others stay', () => 
   const taints = taintsFor(node([{ type: 'Ready', status: 'Unknown' }], { taints: [other, stale] }), now);
   assert.deepEqual(taints, [
     other,
-    { key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule' },
+    { key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule', timeAdded: now },
     { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: now },
   ]);
 });

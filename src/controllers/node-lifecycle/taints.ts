@@ -15,22 +15,22 @@ const noSchedule: [string, Condition['status'], string][] = [
 const unschedulable = 'node.kubernetes.io/unschedulable';
 const managed = new Set([...noSchedule.map(([, , key]) => key), unschedulable]);
 
-/** The node's taints as they should be: others' are kept, ours added and removed. */
-export function taintsFor(node: Node, now: string): Taint[] {
+/** The node's taints as they should be: others' are kept, ours added and removed. `mayEvict` false: no NoExecute. */
+export function taintsFor(node: Node, now: string, mayEvict = true): Taint[] {
   const current = node.spec?.taints ?? [];
   const conditions = node.status?.conditions ?? [];
   const wanted: Taint[] = [];
   const want = (key: string, effect: string) => {
     const existing = current.find((t) => t.key === key && t.effect === effect);
-    wanted.push(existing ?? { key, effect, ...(effect === 'NoExecute' ? { timeAdded: now } : {}) });
+    wanted.push(existing ?? { key, effect, timeAdded: now });
   };
   for (const [type, status, key] of noSchedule) {
     if (conditions.find((c) => c.type === type)?.status === status) want(key, 'NoSchedule');
   }
   if (node.spec?.unschedulable) want(unschedulable, 'NoSchedule');
   const ready = conditions.find((c) => c.type === 'Ready')?.status;
-  if (ready === 'False') want(notReady, 'NoExecute');
-  if (ready === 'Unknown') want(unreachable, 'NoExecute');
+  if (mayEvict && ready === 'False') want(notReady, 'NoExecute');
+  if (mayEvict && ready === 'Unknown') want(unreachable, 'NoExecute');
   const others = current.filter((t) => !managed.has(t.key) || !['NoSchedule', 'NoExecute'].includes(t.effect));
   return [...others, ...wanted];
 }

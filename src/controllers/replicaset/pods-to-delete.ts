@@ -35,7 +35,7 @@ function rankOf(pod: Pod, onNode: ReadonlyMap<string, number>, nowMs: number): n
 
 function logarithmicAge(since: string | undefined, nowMs: number): number {
   const age = nowMs - Date.parse(since ?? '');
-  return age > 0 ? Math.floor(Math.log2(age / 1000 + 1)) : 0;
+  return age > 0 ? Math.floor(Math.log2(age)) : -1;
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {

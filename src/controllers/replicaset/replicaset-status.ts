@@ -1,55 +1,81 @@
+/** What a ReplicaSet says of its pods. */
+import { deepEqual } from '#apimachinery/deep-equal.ts';
 import { messageOf } from '#base/errors.ts';
 import type { ApiClient } from '#client/client.ts';
-import { isPodAvailable, isPodReady, type Pod, type ReplicaSet, resources, timestamp } from '../resources.ts';
+import {
+  isPodAvailable,
+  isPodReady,
+  type Pod,
+  podReadyCondition,
+  type ReplicaSet,
+  resources,
+  timestamp,
+} from '../resources.ts';
 
 type Status = NonNullable<ReplicaSet['status']>;
 
-export function statusOf(rs: ReplicaSet, pods: readonly Pod[], failure: unknown, nowMs: number): Status {
+export function statusOf(
+  rs: ReplicaSet,
+  { active, terminating }: { active: readonly Pod[]; terminating: number },
+  failure: unknown,
+  nowMs: number,
+): Status {
   const labels = Object.entries(rs.spec.template.metadata?.labels ?? {});
   const conditions = (rs.status?.conditions ?? []).filter((c) => c.type !== 'ReplicaFailure');
   if (failure) {
-    const isShort = pods.length < (rs.spec.replicas ?? 1);
+    const isShort = active.length < (rs.spec.replicas ?? 1);
     const before = rs.status?.conditions?.find((c) => c.type === 'ReplicaFailure');
     conditions.push(
       before ?? {
         type: 'ReplicaFailure',
         status: 'True',
+        lastTransitionTime: timestamp(nowMs),
         reason: isShort ? 'FailedCreate' : 'FailedDelete',
         message: messageOf(failure),
-        lastTransitionTime: timestamp(nowMs),
       },
     );
   }
   return {
-    replicas: pods.length,
-    fullyLabeledReplicas: pods.filter((p) => labels.every(([k, v]) => p.metadata.labels?.[k] === v)).length,
-    readyReplicas: pods.filter(isPodReady).length,
-    availableReplicas: pods.filter((p) => isPodAvailable(p, rs.spec.minReadySeconds ?? 0, nowMs)).length,
+    replicas: active.length,
+    fullyLabeledReplicas: active.filter((p) => labels.every(([k, v]) => p.metadata.labels?.[k] === v)).length,
+    readyReplicas: active.filter(isPodReady).length,
+    availableReplicas: active.filter((p) => isPodAvailable(p, rs.spec.minReadySeconds ?? 0, nowMs)).length,
+    terminatingReplicas: terminating,
     observedGeneration: rs.metadata.generation ?? 0,
-    ...(conditions.length > 0 ? { conditions } : {}),
+    ...(conditions.length > 0 && { conditions }),
   };
 }
 
+const counts = [
+  'replicas',
+  'fullyLabeledReplicas',
+  'readyReplicas',
+  'availableReplicas',
+  'terminatingReplicas',
+  'observedGeneration',
+] as const;
+
 /** Writes only what differs: a status that says the same is not worth a revision. */
 export async function writeStatus(client: ApiClient, rs: ReplicaSet, status: Status): Promise<void> {
-  if (isSame(rs.status, status)) return;
-  const { conditions, ...rest } = status;
-  await client
-    .resource<ReplicaSet>(resources.replicasets, rs.metadata.namespace)
-    .updateStatus({ ...rs, status: { ...rs.status, ...rest, conditions: conditions ?? [] } });
+  const before = rs.status;
+  const isSame =
+    before !== undefined &&
+    counts.every((n) => (before[n] ?? 0) === (status[n] ?? 0)) &&
+    deepEqual(before.conditions ?? [], status.conditions ?? []);
+  if (isSame) return;
+  await client.resource<ReplicaSet>(resources.replicasets, rs.metadata.namespace).updateStatus({ ...rs, status });
 }
 
-function isSame(a: Status | undefined, b: Status): boolean {
-  if (!a) return false;
-  const numbers = [
-    'replicas',
-    'fullyLabeledReplicas',
-    'readyReplicas',
-    'availableReplicas',
-    'observedGeneration',
-  ] as const;
-  return (
-    numbers.every((n) => (a[n] ?? 0) === (b[n] ?? 0)) &&
-    JSON.stringify(a.conditions ?? []) === JSON.stringify(b.conditions ?? [])
-  );
+/** When the next pod will have been ready for minReadySeconds, in ms from now. */
+export function nextAvailabilityMs(rs: ReplicaSet, active: readonly Pod[], nowMs: number): number | undefined {
+  const seconds = rs.spec.minReadySeconds ?? 0;
+  let next: number | undefined;
+  for (const pod of active) {
+    if (!isPodReady(pod) || isPodAvailable(pod, seconds, nowMs)) continue;
+    const since = Date.parse(podReadyCondition(pod)?.lastTransitionTime ?? '');
+    if (Number.isNaN(since)) continue;
+    const left = since + seconds * 1000 - nowMs;
+    next = Math.min(next ?? left, left);
+  }
+  return next;
 }

@@ -1,14 +1,18 @@
 /** Every active namespace has a ConfigMap `kube-root-ca.crt`, by which pods know the API servers. */
+import { deepEqual } from '#apimachinery/deep-equal.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { isStatusError } from '#apimachinery/status-error.ts';
 import { objectKey } from '#client/informer.ts';
+import { cachesSynced } from '../cache-sync.ts';
 import type { Controller, ControllerContext } from '../controller.ts';
+import { isNamespaceTerminating } from '../namespace-terminating.ts';
 import { resources } from '../resources.ts';
 
 const name = 'kube-root-ca.crt';
 const dataKey = 'ca.crt';
+const descriptionKey = 'kubernetes.io/description';
 const annotations = {
-  'kubernetes.io/description':
+  [descriptionKey]:
     'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.',
 };
 
@@ -28,24 +32,25 @@ export function rootCaPublisher(context: ControllerContext): Controller {
     if (!ca || !namespace || namespace['status']?.phase === 'Terminating') return;
     const api = client.resource(resources.configmaps, key);
     const current = configMaps.get(`${key}/${name}`);
-    const wanted = {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name, namespace: key, annotations },
-      data: { [dataKey]: ca },
-    };
+    const data = { [dataKey]: ca };
     try {
-      if (!current) await api.create(wanted);
-      else if (JSON.stringify(current['data']) !== JSON.stringify(wanted.data)) {
-        await api.update({ ...current, data: wanted.data });
+      if (!current) {
+        const metadata = { name, namespace: key, annotations };
+        await api.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data });
+      } else if (!deepEqual(current['data'], data) || !current.metadata.annotations?.[descriptionKey]) {
+        const metadata = { ...current.metadata, annotations: { ...current.metadata.annotations, ...annotations } };
+        await api.update({ ...current, metadata, data });
       }
     } catch (error) {
-      if (!isStatusError(error, 'AlreadyExists') && !isStatusError(error, 'Forbidden')) throw error;
+      if (!isStatusError(error, 'AlreadyExists') && !isNamespaceTerminating(error)) throw error;
     }
   }
 
   return {
     name: 'root-ca-certificate-publisher-controller',
-    run: (signal) => queue.process(context.options.concurrentSyncs, sync, signal),
+    async run(signal) {
+      await cachesSynced(signal, namespaces, configMaps);
+      await queue.process(context.options.concurrentSyncs, sync, signal);
+    },
   };
 }

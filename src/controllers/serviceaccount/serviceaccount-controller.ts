@@ -2,7 +2,9 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import { isStatusError } from '#apimachinery/status-error.ts';
 import { objectKey } from '#client/informer.ts';
+import { cachesSynced } from '../cache-sync.ts';
 import type { Controller, ControllerContext } from '../controller.ts';
+import { isNamespaceTerminating } from '../namespace-terminating.ts';
 import { resources } from '../resources.ts';
 
 const name = 'default';
@@ -30,13 +32,15 @@ export function serviceAccountController(context: ControllerContext): Controller
         metadata: { name, namespace: key },
       });
     } catch (error) {
-      // Already there, or the namespace began to go away: either way there is nothing left to do.
-      if (!isStatusError(error, 'AlreadyExists') && !isStatusError(error, 'Forbidden')) throw error;
+      if (!isStatusError(error, 'AlreadyExists') && !isNamespaceTerminating(error)) throw error;
     }
   }
 
   return {
     name: 'serviceaccount-controller',
-    run: (signal) => queue.process(context.options.concurrentSyncs, sync, signal),
+    async run(signal) {
+      await cachesSynced(signal, namespaces, accounts);
+      await queue.process(context.options.concurrentSyncs, sync, signal);
+    },
   };
 }
