@@ -32,7 +32,7 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Token
   const { keys, issuers, lookup, get, clock } = options;
   const verified = new Map<string, Record<string, any>>();
 
-  const claimsOf = (token: string): Record<string, any> | undefined => {
+  const claimsOf = async (token: string): Promise<Record<string, any> | undefined> => {
     const jwt = parseJwt(token);
     if (!jwt || !issuers.includes(jwt.claims['iss'])) return undefined;
     const hash = createHash('sha256').update(token).digest('base64');
@@ -40,7 +40,8 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Token
     if (known) return known;
     const candidates = jwt.header.kid ? keys.filter((k) => k.id === jwt.header.kid) : keys;
     const usable = candidates.length > 0 ? candidates : keys;
-    if (!usable.some((key) => isSignedBy(token, key))) throw new Error('invalid signature, no keys found');
+    const results = await Promise.all(usable.map((key) => isSignedBy(token, key)));
+    if (!results.includes(true)) throw new Error('invalid signature, no keys found');
     if (verified.size >= verifiedTokensMax) verified.delete(verified.keys().next().value!);
     verified.set(hash, jwt.claims);
     return jwt.claims;
@@ -49,7 +50,7 @@ export function serviceAccountTokens(options: ServiceAccountTokenOptions): Token
   return {
     name: 'service-account',
     async authenticateToken(token, audiences) {
-      const claims = claimsOf(token);
+      const claims = await claimsOf(token);
       if (!claims) return undefined;
       const own: string[] = Array.isArray(claims['aud']) ? claims['aud'] : [claims['aud']];
       const accepted = own.filter((a) => audiences.includes(a));

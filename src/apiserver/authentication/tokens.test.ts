@@ -98,14 +98,17 @@ test('tokens: service accounts: expiry, audience, account and signature are chec
 
   const fresh = (await issue({})).status.token as string;
   const claims = parseJwt(fresh)!.claims;
-  const forged = `${signJwt(key, { ...claims, sub: 'x' })
+  const forged = `${(await signJwt(key, { ...claims, sub: 'x' }))
     .split('.')
     .slice(0, 2)
     .join('.')}.${fresh.split('.')[2]}`;
   await assert.rejects(async () => authenticator.authenticateToken(forged, [audience]), /signature/);
   const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${fresh.split('.')[1]}.`;
   await assert.rejects(async () => authenticator.authenticateToken(unsigned, [audience]), /signature/);
-  assert.equal(await authenticator.authenticateToken(signJwt(key, { ...claims, iss: 'else' }), [audience]), undefined);
+  assert.equal(
+    await authenticator.authenticateToken(await signJwt(key, { ...claims, iss: 'else' }), [audience]),
+    undefined,
+  );
   delete objects['serviceaccounts/ns/sa'];
   await assert.rejects(
     async () => authenticator.authenticateToken(fresh, [audience]),

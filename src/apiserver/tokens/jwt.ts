@@ -1,8 +1,8 @@
 /**
- * Signed tokens (RFC 7519 over RFC 7515 compact form), as much as service accounts need: RS256 and ES256, straight on
- * node:crypto, because a start-up should not load a library for two calls.
+ * Signed tokens (RFC 7519 over RFC 7515 compact form), as much as service accounts need. The signing and checking is
+ * jose's, loaded by the first token.
  */
-import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 
 export interface VerificationKey {
   /** base64url of the SHA-256 of the public key's DER form, as upstream derives it. */
@@ -32,14 +32,11 @@ export function signingKey(privateKey: KeyObject): SigningKey {
   return { ...verificationKey(privateKey), privateKey };
 }
 
-export function signJwt(key: SigningKey, claims: object): string {
-  const head = encode({ alg: key.algorithm, kid: key.id });
-  const signed = `${head}.${encode(claims)}`;
-  const signature = sign(digestOf(key.algorithm), Buffer.from(signed), {
-    key: key.privateKey,
-    dsaEncoding: 'ieee-p1363',
-  });
-  return `${signed}.${signature.toString('base64url')}`;
+export async function signJwt(key: SigningKey, claims: object): Promise<string> {
+  const { CompactSign } = await import('jose');
+  return new CompactSign(Buffer.from(JSON.stringify(claims)))
+    .setProtectedHeader({ alg: key.algorithm, kid: key.id })
+    .sign(key.privateKey);
 }
 
 /** The parts of a token, without trusting them; `undefined`: not a JWT. */
@@ -56,14 +53,15 @@ export function parseJwt(token: string): Jwt | undefined {
 }
 
 /** The algorithm is the key's, never the token's word for it. */
-export function isSignedBy(token: string, key: VerificationKey): boolean {
-  const dot = token.lastIndexOf('.');
-  return verify(
-    digestOf(key.algorithm),
-    Buffer.from(token.slice(0, dot)),
-    { key: key.publicKey, dsaEncoding: 'ieee-p1363' },
-    Buffer.from(token.slice(dot + 1), 'base64url'),
-  );
+export async function isSignedBy(token: string, key: VerificationKey): Promise<boolean> {
+  const { compactVerify, errors } = await import('jose');
+  try {
+    await compactVerify(token, key.publicKey, { algorithms: [key.algorithm] });
+    return true;
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return false;
+    throw error;
+  }
 }
 
 function algorithmOf(key: KeyObject): Algorithm {
@@ -75,14 +73,6 @@ function algorithmOf(key: KeyObject): Algorithm {
   throw new Error(
     `a ${key.asymmetricKeyType} key cannot sign tokens: use RSA or an elliptic curve P-256, P-384, P-521`,
   );
-}
-
-function digestOf(algorithm: Algorithm): string {
-  return `sha${algorithm.slice(2)}`;
-}
-
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

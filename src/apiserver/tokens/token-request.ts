@@ -52,7 +52,7 @@ export function createTokenRequest(options: TokenRequestOptions) {
       seconds === projectedVolumeSeconds &&
       bound['pod'] !== undefined &&
       isFor(audiences, apiAudiences);
-    const token = signJwt(key, {
+    const token = await signJwt(key, {
       aud: audiences,
       exp: issuedAt + (isExtended ? extendedSeconds : seconds),
       iat: issuedAt,
