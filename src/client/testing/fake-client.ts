@@ -17,6 +17,7 @@ import type {
   WatchEvent,
   WatchParams,
 } from '../client.ts';
+import { discoveryOf, type FakeServedKind } from './fake-discovery.ts';
 import { applyPatch } from './fake-patch.ts';
 import { matchesSelectors } from './fake-selectors.ts';
 

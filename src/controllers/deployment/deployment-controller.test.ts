@@ -215,7 +215,7 @@ test('deployment: another ReplicaSet has the name: the hash changes, the other i
   await b.of(resources.deployments).delete('web');
   await b.of<ReplicaSet>(resources.replicasets).patch(rs!.metadata.name!, merge, {
     metadata: { ownerReferences: [], labels: { app: 'other' } },
-    spec: { selector: { matchLabels: { app: 'other' } } },
+    spec: { selector: { matchLabels: { app: 'other' } }, template: { metadata: { labels: { app: 'other' } } } },
   });
   await b.of(resources.deployments).create(deployment('web'));
   await settle(b);

@@ -79,7 +79,7 @@ function endpointsOf(
   const { subsets, isTruncated } = subsetsOf(service, pods);
   const { [overCapacityKey]: _, ...annotations } = current?.metadata.annotations ?? {};
   if (isTruncated) annotations[overCapacityKey] = 'truncated';
-  const labels = { ...service.metadata.labels, [managedByKey]: managedBy };
+  const labels: Record<string, string> = { ...service.metadata.labels, [managedByKey]: managedBy };
   if (service.spec.clusterIP === 'None') labels[headlessKey] = '';
   const metadata = { ...current?.metadata, name: name!, namespace: namespace!, labels, annotations };
   return { apiVersion: 'v1', kind: 'Endpoints', metadata, subsets };
