@@ -117,7 +117,8 @@ test('node lifecycle: it is heard again: taints off at once, and nobody is evict
   await run('patient', tolerate(300));
   await beat(['n2'], 100_000);
   assert.equal(taints(b).length, 2);
-  await b.setStatus(resources.nodes, 'n1', healthy);
+  const conditions = healthy.conditions!.map((c) => ({ ...c, lastHeartbeatTime: '2026-01-01T00:02:00Z' }));
+  await b.setStatus(resources.nodes, 'n1', { conditions });
   await b
     .of(resources.leases, 'kube-node-lease')
     .patch('n1', 'application/merge-patch+json', { spec: { renewTime: 'now' } });
