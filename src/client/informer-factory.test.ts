@@ -113,3 +113,24 @@ test('client: informer: indexes and late handlers: see what there is', async () 
   assert.deepEqual(late.sort(), ['a', 'b']);
   await end();
 });
+
+test('client: informer: a resource that is no longer served: ends, and what it held is told as deleted', async () => {
+  const { client, clock, informers, informer, seen, end, pods } = setUp();
+  await pods.create(pod('a'));
+  await clock.advance(1);
+  informers.stop(podsResource);
+  await clock.advance(1);
+  assert.deepEqual(seen, ['+a', '-a']);
+  client.actions.length = 0;
+  client.breakWatches();
+  await clock.advance(60_000);
+  assert.deepEqual(client.actions, []);
+  const next = informers.informer(podsResource);
+  await clock.advance(1);
+  assert.notEqual(next, informer);
+  assert.deepEqual(
+    next.list().map((o) => o.metadata.name),
+    ['a'],
+  );
+  await end();
+});
