@@ -134,3 +134,20 @@ test('client: informer: a resource that is no longer served: ends, and what it h
   );
   await end();
 });
+
+test('client: informer: metadata only: nothing else is kept, and a whole one that exists is shared', async () => {
+  const { client, clock, informers, informer, end, pods } = setUp();
+  const secrets = { group: '', version: 'v1', resource: 'secrets' };
+  await pods.create(pod('a'));
+  const managedFields = [{ manager: 'm' }];
+  const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's', managedFields }, data: { key: 'value' } };
+  await client.resource(secrets, 'default').create(secret);
+  assert.equal(informers.informer(podsResource, { metadataOnly: true }), informer);
+  const metadata = informers.informer(secrets, { metadataOnly: true });
+  const whole = informers.informer(secrets);
+  await clock.advance(1);
+  assert.deepEqual(Object.keys(metadata.get('default/s')!), ['apiVersion', 'kind', 'metadata']);
+  assert.equal(metadata.get('default/s')!.metadata.managedFields, undefined);
+  assert.deepEqual(whole.get('default/s')!['data'], { key: 'value' });
+  await end();
+});

@@ -4,7 +4,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
 import type { ApiClient } from './client.ts';
 import type { Informer, InformerFactory } from './informer.ts';
-import { reflect } from './reflector.ts';
+import { type ReflectorSink, reflect } from './reflector.ts';
 import { SharedInformer } from './shared-informer.ts';
 
 export interface InformerFactoryOptions {
@@ -22,6 +22,7 @@ interface Selection {
   namespace?: string;
   fieldSelector?: string;
   labelSelector?: string;
+  metadataOnly?: boolean;
 }
 
 interface Running {
@@ -42,9 +43,10 @@ class Factory implements InformerFactory {
 
   informer<T extends KubeObject>(gvr: GroupVersionResource, selection: Selection = {}): Informer<T> {
     const { client, clock, random, log } = this.#options;
-    const { namespace = '', fieldSelector = '', labelSelector = '' } = selection;
-    const key = [gvr.group, gvr.version, gvr.resource, namespace, fieldSelector, labelSelector].join('|');
-    const existing = this.#informers.get(key);
+    const { namespace = '', fieldSelector = '', labelSelector = '', metadataOnly = false } = selection;
+    const wholeKey = [gvr.group, gvr.version, gvr.resource, namespace, fieldSelector, labelSelector].join('|');
+    const key = metadataOnly ? `${wholeKey}|metadata` : wholeKey;
+    const existing = this.#informers.get(key) ?? this.#informers.get(wholeKey);
     if (existing) return existing.informer;
     const informer = new SharedInformer<T>(gvr, log);
     const name = formatGroupResource(gvr);
@@ -56,7 +58,7 @@ class Factory implements InformerFactory {
       start: (signal) =>
         reflect(
           { name, resource, fieldSelector, labelSelector, clock, random, log },
-          informer,
+          metadataOnly ? metadataSink(informer) : informer,
           AbortSignal.any([signal, stop.signal]),
         ),
       done: undefined,
@@ -83,4 +85,15 @@ class Factory implements InformerFactory {
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     await Promise.all([...this.#informers.values()].map((entry) => entry.done));
   }
+}
+
+/** Keeps what collectors and counters look at: of a thousand Secrets, none of their data. */
+function metadataSink<T extends KubeObject>(sink: ReflectorSink<T>): ReflectorSink<T> {
+  const strip = ({ apiVersion, kind, metadata: { managedFields: _, ...metadata } }: T): T =>
+    ({ apiVersion, kind, metadata }) as T;
+  return {
+    replace: (items) => sink.replace(items.map(strip)),
+    upsert: (object) => sink.upsert(strip(object)),
+    remove: (object) => sink.remove(strip(object)),
+  };
 }

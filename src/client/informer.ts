@@ -30,7 +30,13 @@ export interface InformerHandler<T extends KubeObject = KubeObject> {
 export interface InformerFactory {
   informer<T extends KubeObject = KubeObject>(
     gvr: GroupVersionResource,
-    options?: { namespace?: string; fieldSelector?: string; labelSelector?: string },
+    options?: {
+      namespace?: string;
+      fieldSelector?: string;
+      labelSelector?: string;
+      /** Metadata is enough, without managedFields: the rest is not kept, unless somebody else's informer does. */
+      metadataOnly?: boolean;
+    },
   ): Informer<T>;
   /** The resource is no longer served: its informers end, and the next who asks gets new ones. */
   stop(gvr: GroupVersionResource): void;

@@ -51,7 +51,7 @@ export function monitorResources(
   }
 
   function monitor(resource: ServedResource, signal: AbortSignal): Promise<void> {
-    const informer = informers.informer(gvrOf(resource));
+    const informer = informers.informer(gvrOf(resource), { metadataOnly: true });
     const apiVersion = formatGroupVersion(resource);
     const seen = (object: KubeObject) => handler.seen(object, resource, apiVersion);
     informer.addHandler({ added: seen, updated: seen, deleted: (object) => handler.gone(object) });
