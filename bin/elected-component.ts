@@ -5,11 +5,11 @@ import { hostname } from 'node:os';
 import { messageOf, OperatorError } from '#base/errors.ts';
 import { type FlagSpec, type ParsedFlags, UsageError } from '#base/flags.ts';
 import type { Logger } from '#base/log.ts';
+import { servingCertificate } from '#base/serving-certificate.ts';
 import { type ComponentServer, type ComponentServerOptions, createComponentServer } from '#client/component-server.ts';
 import { type ClientConfig, loadKubeconfig } from '#client/kubeconfig.ts';
 import { createLeaderElector, type LeaderElector } from '#client/leader-election.ts';
 import type { createClient } from '#client/rest.ts';
-import { servingCertificate } from '#client/serving-certificate.ts';
 import { realClock } from '#os/real-clock.ts';
 
 /** Upstream's flags that both have, and what --help says of them. */

@@ -12,6 +12,8 @@ import { hostCapacity, parseTaint, type Taint } from '#kubelet/node/node-object.
 import { realClock } from '#os/real-clock.ts';
 import { runProcess } from './process.ts';
 
+const logLevels: ReadonlySet<string> = new Set(['debug', 'info', 'warn', 'error', 'silent']);
+
 export function main(argv: string[], name: string): Promise<never> {
   return runProcess(name, async (signal) => {
     const flags = parseFlags(kubeletFlags, argv);
@@ -19,7 +21,16 @@ export function main(argv: string[], name: string): Promise<never> {
     if (flags.positional.length > 0) throw new UsageError(`unexpected argument "${flags.positional[0]}"; see --help`);
     process.umask(0o022);
     const nodeName = (flags.string('hostname-override') || hostname()).toLowerCase();
-    const log = createLogger('kubelet', flags.string('log-level') as LogLevel);
+    const logLevel = flags.string('log-level');
+    if (!logLevels.has(logLevel)) {
+      throw new UsageError(`invalid value "${logLevel}" for --log-level: give ${[...logLevels].join(', ')}`);
+    }
+    if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(nodeName)) {
+      throw new UsageError(
+        `"${nodeName}" is no name of a node: give lower-case letters, digits, "-" and "." with --hostname-override`,
+      );
+    }
+    const log = createLogger('kubelet', logLevel as LogLevel);
     for (const warning of flags.warnings) log.warn({}, warning);
     const isSimulatedOnly = flags.int('simulated-nodes') > 0 && !flags.has('pod-manifest-path');
     if (isSimulatedOnly) return runSimulatedNodes(flags, log, signal);

@@ -15,23 +15,31 @@ const flags: FlagSpec[] = [
     description: 'plain HTTP address of /healthz, /backends and /metrics; empty for none',
   },
   { name: 'health-path', kind: 'string', description: 'what the active check asks for', default: '/readyz' },
-  { name: 'health-interval', kind: 'duration', description: 'time between checks', default: '500ms' },
+  { name: 'health-interval', kind: 'duration', description: 'time between checks', default: '500ms', min: 10 },
   {
     name: 'health-timeout',
     kind: 'duration',
     description: 'a check without an answer fails after this',
     default: '2s',
+    min: 10,
   },
-  { name: 'rise', kind: 'int', description: 'checks in a row that bring a backend up', default: '1' },
-  { name: 'fall', kind: 'int', description: 'checks in a row that take a backend out', default: '2' },
-  { name: 'connect-timeout', kind: 'duration', description: 'then the next backend is tried', default: '1s' },
-  { name: 'max-connections', kind: 'int', description: 'clients at once', default: '20000' },
+  { name: 'rise', kind: 'int', description: 'checks in a row that bring a backend up', default: '1', min: 1 },
+  {
+    name: 'fall',
+    kind: 'int',
+    description: 'checks in a row without an answer that take a backend out; a refused one does at once',
+    default: '2',
+    min: 1,
+  },
+  { name: 'connect-timeout', kind: 'duration', description: 'then the next backend is tried', default: '1s', min: 10 },
+  { name: 'max-connections', kind: 'int', description: 'clients at once', default: '20000', min: 1 },
 ];
 
 export function main(argv: string[], name: string): Promise<never> {
   return runProcess(name, async (signal) => {
     const parsed = parseFlags(flags, argv);
     if (parsed.help) return void process.stdout.write(usage(name));
+    if (parsed.positional.length > 0) throw new UsageError(`unexpected argument "${parsed.positional[0]}": see --help`);
     const admin = parsed.string('admin-listen');
     await runLoadBalancer(
       {
@@ -56,10 +64,12 @@ export function main(argv: string[], name: string): Promise<never> {
 }
 
 function backendsOf(parsed: ParsedFlags): BackendAddress[] {
-  const backends = [...parsed.map('backend')].map(([name, address]) => ({
-    name,
-    ...parseAddress('backend', address || name),
-  }));
+  const backends = parsed.strings('backend').map((text) => {
+    const equals = text.indexOf('=');
+    return { name: text.slice(0, equals < 0 ? undefined : equals), ...parseAddress('backend', text.slice(equals + 1)) };
+  });
+  const twice = backends.find((b, i) => backends.findIndex((other) => other.name === b.name) < i);
+  if (twice) throw new UsageError(`two backends are called "${twice.name}": give each --backend a name of its own`);
   if (backends.length === 0) throw new UsageError('no backend: give at least one --backend NAME=HOST:PORT');
   return backends;
 }

@@ -5,19 +5,27 @@ import { UsageError } from '#base/flags.ts';
 export { OperatorError } from '#base/errors.ts';
 
 /**
- * Runs `body` until it ends or SIGTERM/SIGINT asks it to (a second signal ends the process at once).
- * Exit status: 0 done, 1 failed, 2 wrong use.
+ * Runs `body` until it ends or a signal asks it to: SIGTERM, SIGINT, or the terminal's SIGHUP. A second one ends the
+ * process at once, after `onImpatience`. Exit status: 0 done, 1 failed, 2 wrong use.
  */
-export async function runProcess(name: string, body: (signal: AbortSignal) => Promise<void>): Promise<never> {
+export async function runProcess(
+  name: string,
+  body: (signal: AbortSignal) => Promise<void>,
+  onImpatience: () => void = () => {},
+): Promise<never> {
   const stop = new AbortController();
   let isStopping = false;
   const onSignal = () => {
-    if (isStopping) process.exit(130);
+    if (isStopping) {
+      onImpatience();
+      process.exit(130);
+    }
     isStopping = true;
     stop.abort();
   };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal);
+  // Who reads our output may be gone: `evenkeel status | head -1`, or a terminal that was closed.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
     await body(stop.signal);
     process.exit(0);
@@ -31,5 +39,12 @@ export async function runProcess(name: string, body: (signal: AbortSignal) => Pr
 function oneLine(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof UsageError || error.name === 'OperatorError') return error.message;
+  if (isFileError(error)) return `${error.message}: make that path usable, or choose another`;
   return error.stack ?? error.message;
+}
+
+/** A full disk, a read-only one, somebody else's file: whichever part ran into it, the operator can mend it. */
+function isFileError(error: Error): boolean {
+  const { code, path } = error as NodeJS.ErrnoException;
+  return path !== undefined && /^(EACCES|EPERM|EROFS|ENOSPC|EDQUOT|ENOTDIR|EISDIR|ENOENT|EIO)$/.test(code ?? '');
 }

@@ -8,6 +8,7 @@ import type { Scheme } from '#apis/scheme.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
+import { servingCertificate } from '#base/serving-certificate.ts';
 import type { StorageBackend } from '#storage/storage.ts';
 import type { AdmissionChain } from './admission/admission.ts';
 import { createAdmissionChain } from './admission/chain.ts';
@@ -33,7 +34,7 @@ import { type ApiServer, createApiServer } from './server.ts';
 import { parseCidr } from './services/ip-range.ts';
 import { createServiceAllocation } from './services/service-allocation.ts';
 import { advertiseAddressOf, certificateNames } from './serving/addresses.ts';
-import { readFileOf, servingCertificate } from './serving/server-files.ts';
+import { readFileOf } from './serving/server-files.ts';
 import { createOidcDiscovery } from './tokens/oidc-discovery.ts';
 
 export interface ApiServerDependencies {
@@ -65,11 +66,14 @@ export async function startApiServer(
   const clusterIpRange = parseCidr(options.services.clusterIpRange)!;
   const advertiseAddress = advertiseAddressOf(options);
   const advertise = `${advertiseAddress}:${options.securePort}`;
-  const tls = servingCertificate(
-    options,
-    certificateNames(advertiseAddress, options.bindAddress, clusterIpRange),
-    clock.now(),
-  );
+  const tls = await servingCertificate({
+    certFile: options.tlsCertFile,
+    keyFile: options.tlsPrivateKeyFile,
+    certDir: options.certDir,
+    name: 'apiserver',
+    hosts: certificateNames(advertiseAddress, options.bindAddress, clusterIpRange),
+    clock,
+  });
   const clientCa = options.clientCaFile === '' ? undefined : readFileOf('client-ca-file', options.clientCaFile);
 
   const admission: { chain: AdmissionChain } = { chain: createAdmissionChain([]) };

@@ -62,3 +62,16 @@ test("flags: durations: Go's grammar", () => {
   assert.equal(parseDuration('15'), undefined);
   assert.equal(parseDuration(''), undefined);
 });
+
+test('flags: bounds: a value outside is refused, with the bounds', () => {
+  const bounded: FlagSpec[] = [
+    { name: 'port', kind: 'int', description: '', min: 0, max: 65535 },
+    { name: 'interval', kind: 'duration', description: '', min: 1 },
+  ];
+  assert.throws(() => parseFlags(bounded, ['--port=99999']), {
+    name: 'UsageError',
+    message: 'invalid value "99999" for --port: give 0 to 65535',
+  });
+  assert.throws(() => parseFlags(bounded, ['--interval=-1s']), /give 0\.001s or more/);
+  assert.equal(parseFlags(bounded, ['--port=65535', '--interval=1ms']).int('port'), 65535);
+});

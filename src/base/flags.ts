@@ -13,6 +13,9 @@ export interface FlagSpec {
   /** In the flag's own text form, as on the command line: `15s`, `true`, `a,b`. */
   default?: string;
   shorthand?: string;
+  /** Bounds of an int, or of a duration in milliseconds. */
+  min?: number;
+  max?: number;
   /** Real upstream, without meaning here. */
   inert?: boolean;
   /** Accepted, left out of --help. */
@@ -152,11 +155,30 @@ function check(spec: FlagSpec, value: string): void {
     throw new UsageError(`invalid value ${JSON.stringify(value)} for --${spec.name}: ${what}`);
   };
   if (spec.kind === 'bool' && parseBool(value) === undefined) fail('give true or false');
-  if (spec.kind === 'int' && !/^[-+]?\d+$/.test(value)) fail('give a whole number');
-  if (spec.kind === 'duration' && parseDuration(value) === undefined) fail('give a duration such as 15s or 1m30s');
+  if (spec.kind === 'int') {
+    if (!/^[-+]?\d+$/.test(value)) fail('give a whole number');
+    checkBounds(spec, Number(value), String, fail);
+  }
+  if (spec.kind === 'duration') {
+    const duration = parseDuration(value);
+    if (duration === undefined) return fail('give a duration such as 15s or 1m30s');
+    checkBounds(spec, duration, (ms) => `${ms / 1000}s`, fail);
+  }
   if (spec.kind === 'map' && value !== '' && !value.split(',').every((p) => p.includes('='))) {
     fail('give key=value pairs, separated by commas');
   }
+}
+
+function checkBounds(
+  { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY }: FlagSpec,
+  value: number,
+  text: (bound: number) => string,
+  fail: (what: string) => void,
+): void {
+  if (value >= min && value <= max) return;
+  if (max === Number.POSITIVE_INFINITY) fail(`give ${text(min)} or more`);
+  else if (min === Number.NEGATIVE_INFINITY) fail(`give ${text(max)} or less`);
+  else fail(`give ${text(min)} to ${text(max)}`);
 }
 
 function suggestion(name: string, specs: readonly FlagSpec[]): string {

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createAuthority, issue } from '#base/certificates.ts';
+import { servingCertificate } from '#base/serving-certificate.ts';
 import { realClock } from '#os/real-clock.ts';
 import { type ComponentServerOptions, createComponentServer } from './component-server.ts';
-import { servingCertificate } from './serving-certificate.ts';
 
 const pair = await servingCertificate({ name: 'test', hosts: ['127.0.0.1'], clock: realClock });
 
@@ -87,18 +87,4 @@ test('client: component server: the port is in use: says which and what to do', 
     name: 'OperatorError',
     message: `127.0.0.1:${port} is in use: choose others with --secure-port or --bind-address`,
   });
-});
-
-test('client: serving certificate: a self-signed pair in --cert-dir: is kept, its key private', async (t) => {
-  const dir = await mkdtemp(join(tmpdir(), 'certs-'));
-  t.after(() => rm(dir, { recursive: true }));
-  const options = { name: 'kube-scheduler', certDir: join(dir, 'pki'), hosts: [], clock: realClock };
-  const first = await servingCertificate(options);
-  assert.deepEqual(await servingCertificate(options), first);
-  assert.equal((await stat(join(dir, 'pki', 'kube-scheduler.key'))).mode & 0o777, 0o600);
-  await assert.rejects(servingCertificate({ ...options, certFile: 'x' }), /give both --tls-cert-file/);
-  await assert.rejects(
-    servingCertificate({ ...options, certFile: '/none', keyFile: '/none' }),
-    /cannot read --tls-cert-file \/none/,
-  );
 });

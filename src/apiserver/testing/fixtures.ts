@@ -4,6 +4,7 @@ import https from 'node:https';
 import type { TestContext } from 'node:test';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { scheme } from '#apis/scheme.ts';
+import { selfSigned } from '#base/certificates.ts';
 import type { Clock } from '#base/clock.ts';
 import { type Logger, silentLogger } from '#base/log.ts';
 import { realClock } from '#os/real-clock.ts';
@@ -14,9 +15,8 @@ import { createRegistry } from '../registry/create-registry.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Authorizer, UserInfo } from '../request.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer } from '../server.ts';
-import { selfSignedCertificate } from '../serving/self-signed-certificate.ts';
 
-export const servingPair = selfSignedCertificate(['localhost', '127.0.0.1'], Date.now());
+export const servingPair = await selfSigned('apiserver', [], realClock);
 
 /** Token → user. */
 export const users: Record<string, UserInfo> = {
