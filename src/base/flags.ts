@@ -161,8 +161,8 @@ function check(spec: FlagSpec, value: string): void {
   }
   if (spec.kind === 'duration') {
     const duration = parseDuration(value);
-    if (duration === undefined) return fail('give a duration such as 15s or 1m30s');
-    checkBounds(spec, duration, (ms) => `${ms / 1000}s`, fail);
+    if (duration === undefined) fail('give a duration such as 15s or 1m30s');
+    else checkBounds(spec, duration, (ms) => `${ms / 1000}s`, fail);
   }
   if (spec.kind === 'map' && value !== '' && !value.split(',').every((p) => p.includes('='))) {
     fail('give key=value pairs, separated by commas');
