@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, request, type Server } from 'node:https';
+import { Agent, createServer, request, type Server } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { after, test } from 'node:test';
 import { createAuthority, issue } from '#base/certificates.ts';
@@ -21,20 +21,24 @@ interface FakeApiServer {
   name: string;
   port: number;
   ready: boolean;
+  /** Takes requests and never answers, as a stopped process does. */
+  frozen: boolean;
   close(): void;
 }
 
-async function fakeApiServer(name: string): Promise<FakeApiServer> {
+async function fakeApiServer(name: string, at = 0): Promise<FakeApiServer> {
   const server: Server = createServer({ cert: pair.cert, key: pair.key }, (req, res) => {
+    if (fake.frozen) return;
     if (req.url === '/readyz') res.statusCode = fake.ready ? 200 : 500;
     res.end(name);
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(at, '127.0.0.1');
   await once(server, 'listening');
   const fake: FakeApiServer = {
     name,
     port: (server.address() as AddressInfo).port,
     ready: true,
+    frozen: false,
     close: () => {
       server.close();
       server.closeAllConnections();
@@ -43,14 +47,17 @@ async function fakeApiServer(name: string): Promise<FakeApiServer> {
   return fake;
 }
 
-async function balancerFor(servers: FakeApiServer[]): Promise<{ port: number; stop(): Promise<void> }> {
+async function balancerFor(
+  servers: FakeApiServer[],
+  health = { intervalMs: 20, timeoutMs: 500 },
+): Promise<{ port: number; stop(): Promise<void> }> {
   const stop = new AbortController();
   const port = Promise.withResolvers<number>();
   const done = runLoadBalancer(
     {
       listen: { host: '127.0.0.1', port: 0 },
       backends: servers.map((s) => ({ name: s.name, host: '127.0.0.1', port: s.port })),
-      health: { path: '/readyz', intervalMs: 20, timeoutMs: 500, rise: 1, fall: 2 },
+      health: { path: '/readyz', rise: 1, fall: 2, ...health },
       proxy: { connectTimeoutMs: 500 },
       maxConnections: 100,
     },
@@ -69,9 +76,9 @@ async function balancerFor(servers: FakeApiServer[]): Promise<{ port: number; st
   };
 }
 
-function whoAnswers(port: number): Promise<string> {
+function whoAnswers(port: number, agent: Agent | false = false): Promise<string> {
   return new Promise((resolve, reject) => {
-    const req = request({ host: '127.0.0.1', port, path: '/', ca: ca.cert, agent: false }, async (res) => {
+    const req = request({ host: '127.0.0.1', port, path: '/', ca: ca.cert, agent }, async (res) => {
       let text = '';
       for await (const chunk of res) text += chunk;
       resolve(text);
@@ -87,7 +94,7 @@ async function until(what: string, condition: () => Promise<boolean>): Promise<v
 }
 
 test('load balancer: three healthy backends: take turns', async () => {
-  const servers = await Promise.all(['a', 'b', 'c'].map(fakeApiServer));
+  const servers = await Promise.all(['a', 'b', 'c'].map((name) => fakeApiServer(name)));
   const lb = await balancerFor(servers);
   after(() => servers.forEach((s) => void s.close()));
   const answers: string[] = [];
@@ -98,7 +105,7 @@ test('load balancer: three healthy backends: take turns', async () => {
 });
 
 test('load balancer: a backend that is gone: no client sees an error', async () => {
-  const servers = await Promise.all(['a', 'b'].map(fakeApiServer));
+  const servers = await Promise.all(['a', 'b'].map((name) => fakeApiServer(name)));
   const lb = await balancerFor(servers);
   servers[0]!.close();
   for (let i = 0; i < 6; i++) assert.equal(await whoAnswers(lb.port), 'b');
@@ -107,7 +114,7 @@ test('load balancer: a backend that is gone: no client sees an error', async () 
 });
 
 test('load balancer: a backend that is not ready: gets nothing new, and comes back', async () => {
-  const servers = await Promise.all(['a', 'b'].map(fakeApiServer));
+  const servers = await Promise.all(['a', 'b'].map((name) => fakeApiServer(name)));
   const lb = await balancerFor(servers);
   servers[0]!.ready = false;
   await until('only b answers', async () => (await whoAnswers(lb.port)) === 'b' && (await whoAnswers(lb.port)) === 'b');
@@ -115,6 +122,58 @@ test('load balancer: a backend that is not ready: gets nothing new, and comes ba
   await until('a answers again', async () => (await whoAnswers(lb.port)) === 'a');
   await lb.stop();
   for (const s of servers) s.close();
+});
+
+test('load balancer: a backend that freezes: its connections are cut, the others take over', async () => {
+  const servers = await Promise.all(['a', 'b'].map((name) => fakeApiServer(name)));
+  const lb = await balancerFor(servers);
+  await until('a answers', async () => (await whoAnswers(lb.port)) === 'a');
+  servers[0]!.frozen = true;
+  // Of two requests one is led to a: it ends with an error, not never.
+  const [first, second] = await Promise.allSettled([whoAnswers(lb.port), whoAnswers(lb.port)]);
+  const answered = [first, second].filter((r) => r.status === 'fulfilled').map((r) => r.value);
+  assert.deepEqual(answered, ['b']);
+  for (let i = 0; i < 4; i++) assert.equal(await whoAnswers(lb.port), 'b');
+  await lb.stop();
+  for (const s of servers) s.close();
+});
+
+test('load balancer: a backend whose check is late: is passed over before it has failed', async () => {
+  const servers = await Promise.all(['a', 'b'].map((name) => fakeApiServer(name)));
+  const lb = await balancerFor(servers, { intervalMs: 20, timeoutMs: 60_000 });
+  await until('a answers', async () => (await whoAnswers(lb.port)) === 'a');
+  servers[0]!.frozen = true;
+  const tries: Promise<string>[] = [];
+  await until('b answers each', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const batch = [whoAnswers(lb.port), whoAnswers(lb.port)];
+    tries.push(...batch);
+    const answers = await Promise.race([
+      Promise.all(batch),
+      new Promise<string[]>((resolve) => setTimeout(resolve, 200, [])),
+    ]);
+    return answers.length === 2 && answers.every((a) => a === 'b');
+  });
+  await lb.stop();
+  await Promise.allSettled(tries);
+  for (const s of servers) s.close();
+});
+
+test('load balancer: a backend that crashed and starts again: gets no client before it is ready', async () => {
+  const [a, b] = (await Promise.all(['a', 'b'].map((name) => fakeApiServer(name)))) as [FakeApiServer, FakeApiServer];
+  // The next check by the clock is far: what tells of the crash is the connection that broke.
+  const lb = await balancerFor([a, b], { intervalMs: 60_000, timeoutMs: 500 });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  while ((await whoAnswers(lb.port, agent)) !== 'a') agent.destroy();
+  a.close();
+  for (let i = 0; i < 4; i++) assert.equal(await whoAnswers(lb.port), 'b');
+  const again = await fakeApiServer('a', a.port);
+  again.ready = false;
+  for (let i = 0; i < 4; i++) assert.equal(await whoAnswers(lb.port), 'b');
+  agent.destroy();
+  await lb.stop();
+  again.close();
+  b.close();
 });
 
 test('load balancer: nothing is ready: still tries (panic mode)', async () => {
@@ -160,10 +219,10 @@ test('load balancer: port in use: one line with the remedy', async () => {
 
 test('backend: state: falls after misses in a row, drains at once when told, rises after successes', () => {
   const b = new Backend({ name: 'a', host: 'h', port: 1 });
-  assert.equal(b.observe('refused', 2, 2), false);
+  assert.equal(b.observe('silent', 2, 2), false);
   assert.equal(b.observe('ok', 2, 2), false);
-  assert.equal(b.observe('refused', 2, 2), false);
-  assert.equal(b.observe('refused', 2, 2), true);
+  assert.equal(b.observe('silent', 2, 2), false);
+  assert.equal(b.observe('silent', 2, 2), true);
   assert.equal(b.state, 'down');
   b.observe('ok', 2, 2);
   assert.equal(b.state, 'down');
@@ -171,6 +230,8 @@ test('backend: state: falls after misses in a row, drains at once when told, ris
   assert.equal(b.state, 'up');
   assert.equal(b.observe('not-ready', 2, 2), true);
   assert.equal(b.state, 'draining');
+  assert.equal(b.observe('refused', 2, 2), true);
+  assert.equal(b.state, 'down');
 });
 
 test('rotation: order: the healthy first, then the draining, then the rest', () => {

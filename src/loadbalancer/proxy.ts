@@ -36,6 +36,7 @@ function open(backend: Backend, timeoutMs: number, clock: Clock): Promise<Socket
     const fail = () => {
       timer.cancel();
       backend.connectErrorsTotal++;
+      backend.onDoubt();
       socket.destroy();
       resolve(undefined);
     };
@@ -59,8 +60,13 @@ function join(client: Socket, server: Socket, backend: Backend): void {
   };
   // A reset is passed on as a reset: half of an answer must not look like a whole one.
   server.on('error', () => {
+    backend.onDoubt();
     client.resetAndDestroy();
     close();
+  });
+  // Clients end connections, a server that does may be gone.
+  server.on('end', () => {
+    if (!client.readableEnded) backend.onDoubt();
   });
   client.on('error', () => server.resetAndDestroy());
   server.on('close', close);

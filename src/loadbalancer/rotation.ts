@@ -14,11 +14,16 @@ export class Rotation {
     const start = this.#next;
     this.#next = (this.#next + 1) % this.#backends.length;
     const turn = this.#backends.map((_, i) => this.#backends[(start + i) % this.#backends.length]!);
-    const rank = { up: 0, draining: 1, down: 2 } as const;
-    return turn.sort((a, b) => rank[a.state] - rank[b.state]);
+    return turn.sort((a, b) => rankOf(a) - rankOf(b));
   }
 
   get isPanicking(): boolean {
     return this.#backends.every((b) => b.state !== 'up');
   }
+}
+
+const ranks = { up: 0, draining: 2, down: 3 } as const;
+
+function rankOf(backend: Backend): number {
+  return backend.state === 'up' && backend.isLate ? 1 : ranks[backend.state];
 }
