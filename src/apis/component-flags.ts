@@ -29,6 +29,9 @@ const kinds: Record<string, FlagKind> = {
   stringToString: 'map',
 };
 
+/** 0: none. */
+const portBounds = { min: 0, max: 65535 };
+
 /** `used`: what --help says of the flags that have a meaning here. */
 export function componentFlags(facts: readonly FlagFact[], used: Readonly<Record<string, string>>): FlagSpec[] {
   const specs = new Map<string, FlagSpec>();
@@ -40,6 +43,7 @@ export function componentFlags(facts: readonly FlagFact[], used: Readonly<Record
       kind: kinds[flag.type] ?? 'string',
       description: description ?? '',
       default: flag.default.replace(/^\[(.*)\]$/, '$1'),
+      ...(/(^|-)port$/.test(flag.name) && kinds[flag.type] === 'int' ? portBounds : {}),
       inert: description === undefined,
       hidden: flag.hiddenFromHelp === true,
     });

@@ -1,5 +1,7 @@
 import type { FlagKind, FlagSpec } from '#base/flags.ts';
 
+const port = { min: 0, max: 65535 };
+
 /** The kubelet's command line: upstream's names where upstream has the thing, ours below. */
 export const kubeletFlags: FlagSpec[] = [
   { name: 'pod-manifest-path', kind: 'string', description: 'directory of static pod manifests' },
@@ -16,15 +18,40 @@ export const kubeletFlags: FlagSpec[] = [
     kind: 'duration',
     description: 'look at the node that often',
     default: '10s',
+    min: 100,
   },
-  { name: 'healthz-port', kind: 'int', description: 'plain HTTP port of /healthz (0: none)', default: '10248' },
-  { name: 'port', kind: 'int', description: 'the same as --healthz-port', hidden: true },
+  {
+    name: 'healthz-port',
+    kind: 'int',
+    description: 'plain HTTP port of /healthz (0: none)',
+    default: '10248',
+    ...port,
+  },
+  { name: 'port', kind: 'int', description: 'the same as --healthz-port', hidden: true, ...port },
   { name: 'healthz-bind-address', kind: 'string', description: 'address of /healthz', default: '127.0.0.1' },
   { name: 'container-log-max-size', kind: 'string', description: 'a log is cut at this size', default: '10Mi' },
   { name: 'container-log-max-files', kind: 'int', description: 'log files kept of a container', default: '5' },
-  { name: 'restart-backoff-initial', kind: 'duration', description: 'before the first restart', default: '250ms' },
-  { name: 'restart-backoff-max', kind: 'duration', description: 'longest wait before a restart', default: '5m' },
-  { name: 'restart-backoff-reset', kind: 'duration', description: 'a run this long starts over', default: '10m' },
+  {
+    name: 'restart-backoff-initial',
+    kind: 'duration',
+    description: 'before the first restart',
+    default: '250ms',
+    min: 1,
+  },
+  {
+    name: 'restart-backoff-max',
+    kind: 'duration',
+    description: 'longest wait before a restart',
+    default: '5m',
+    min: 1,
+  },
+  {
+    name: 'restart-backoff-reset',
+    kind: 'duration',
+    description: 'a run this long starts over',
+    default: '10m',
+    min: 1,
+  },
   { name: 'stop-pods-on-exit', kind: 'bool', description: 'SIGTERM stops the static pods, the last first' },
   {
     name: 'simulated-nodes',
