@@ -5,7 +5,10 @@ export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(delayMs, fn) {
-    const handle = setTimeout(fn, delayMs);
+    const handle = setTimeout(fn, Math.min(delayMs, longestMs));
     return { cancel: () => clearTimeout(handle) };
   },
 };
+
+/** What Node can hold, 24 days; more would be taken for 1 ms. */
+const longestMs = 2 ** 31 - 1;

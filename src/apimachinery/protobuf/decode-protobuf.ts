@@ -252,9 +252,14 @@ function readFields(
   read: (number: number, reader: BinaryReader, wireType: WireType) => boolean,
 ): void {
   const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [number, wireType] = reader.tag();
-    if (!read(number, reader, wireType)) reader.skip(wireType, number);
+  try {
+    while (reader.pos < reader.len) {
+      const [number, wireType] = reader.tag();
+      if (!read(number, reader, wireType)) reader.skip(wireType, number);
+    }
+  } catch (cause) {
+    // The library throws plain errors for bytes that are no protobuf: cut short, a number that has no end, …
+    throw cause instanceof ProtobufError ? cause : new ProtobufError((cause as Error).message, { cause });
   }
 }
 

@@ -35,7 +35,7 @@ export function parseListQuery(request: ApiRequest, served: ServedResource): Lis
   const registry = served.registry!;
   const namespace = namespaceOf(request, served);
   const prefix = namespace === '' ? registry.codec.prefix : registry.key(namespace, '');
-  if (request.url.search === '') return { ...everything, prefix };
+  if (request.url.search === '' && request.info.name === '') return { ...everything, prefix };
   const query = request.url.searchParams;
   const limit = parseInteger(query.get('limit')) ?? 0;
   const timeoutSeconds = parseInteger(query.get('timeoutSeconds'));
@@ -52,9 +52,12 @@ export function parseListQuery(request: ApiRequest, served: ServedResource): Lis
     allowBookmarks: parseFlag(query.get('allowWatchBookmarks')) ?? false,
   };
   const labels = selector(() => parseLabelSelector(query.get('labelSelector') ?? ''));
-  const fields = checkedFields(
-    selector(() => parseFieldSelector(query.get('fieldSelector') ?? '')),
-    served,
+  const fields = onlyNamed(
+    request.info.name,
+    checkedFields(
+      selector(() => parseFieldSelector(query.get('fieldSelector') ?? '')),
+      served,
+    ),
   );
   const name = exactFieldValue(fields, 'metadata.name');
   const where = namespace || (served.info.namespaced ? exactFieldValue(fields, 'metadata.namespace') : '');
@@ -62,6 +65,17 @@ export function parseListQuery(request: ApiRequest, served: ServedResource): Lis
   else if (where) list.prefix = registry.key(where, '');
   list.filter = filterOf(labels, fields);
   return list;
+}
+
+/**
+ * The name in `…/watch/…/NAME`, or the one that authorization read from the field selector. It alone was authorized:
+ * whoever may read one object by its name is told of no other.
+ */
+function onlyNamed(name: string, fields: FieldSelector): FieldSelector {
+  if (name === '') return fields;
+  if (fields.length === 0) return [{ field: 'metadata.name', operator: '=', value: name }];
+  if (fields.some((r) => r.field === 'metadata.name' && r.operator === '=' && r.value === name)) return fields;
+  throw apiErrors.badRequest("fieldSelector metadata.name doesn't match requested name");
 }
 
 const everything: Omit<ListQuery, 'prefix'> = {

@@ -1,4 +1,3 @@
-import { deepEqual } from '#apimachinery/deep-equal.ts';
 import type { KubeObject, OwnerReference } from '#apimachinery/object.ts';
 
 const warning =
@@ -9,13 +8,19 @@ const warning =
 export function dedupOwnerReferences(object: KubeObject, addWarning: (text: string) => void): void {
   const owners = object.metadata.ownerReferences;
   if (owners === undefined || owners.length < 2) return;
-  const kept: OwnerReference[] = [];
+  // By text: comparing each with each would take seconds for the thousands that fit into one body.
+  const seen = new Set<string>();
   const duplicates = new Set<string>();
-  for (const owner of owners) {
-    if (kept.some((k) => deepEqual(k, owner))) duplicates.add(owner.uid);
-    else kept.push(owner);
-  }
+  const kept = owners.filter((owner) => {
+    const text = textOf(owner);
+    if (seen.has(text)) duplicates.add(owner.uid);
+    return !seen.has(text) && seen.add(text);
+  });
   if (duplicates.size === 0) return;
   object.metadata.ownerReferences = kept;
   addWarning(`${warning}${[...duplicates].join(', ')}`);
+}
+
+function textOf({ apiVersion, kind, name, uid, controller, blockOwnerDeletion }: OwnerReference): string {
+  return JSON.stringify([apiVersion, kind, name, uid, controller, blockOwnerDeletion]);
 }

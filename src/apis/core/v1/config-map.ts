@@ -24,7 +24,7 @@ function validate(object: KubeObject): FieldError[] {
   let bytes = 0;
   for (const [key, text] of Object.entries(data)) {
     errors.push(...invalidFor(`data[${key}]`, key, configKeyErrors(key)));
-    if (key in binaryData)
+    if (Object.hasOwn(binaryData, key))
       errors.push(fieldError.invalid(`data[${key}]`, key, 'duplicate of key present in binaryData'));
     bytes += byteLength(text);
   }

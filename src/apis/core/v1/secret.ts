@@ -61,7 +61,7 @@ function validate(object: KubeObject): FieldError[] {
   if (object.type === 'kubernetes.io/basic-auth' && !('username' in data) && !('password' in data))
     errors.push(fieldError.required('data[username]'), fieldError.required('data[password]'));
   for (const key of requiredKeys[object.type] ?? []) {
-    if (!(key in data)) errors.push(fieldError.required(`data[${key}]`));
+    if (!Object.hasOwn(data, key)) errors.push(fieldError.required(`data[${key}]`));
     else if (key.startsWith('.docker')) errors.push(...validateJson(`data[${key}]`, data[key]!));
   }
   return errors;
