@@ -51,7 +51,9 @@ function checkPod(attributes: AdmissionAttributes, node: string): void {
 }
 
 function checkLease(attributes: AdmissionAttributes, node: string): void {
-  if (attributes.namespace === 'kube-node-lease' && nameOf(attributes) !== node)
+  if (attributes.namespace !== 'kube-node-lease')
+    throw refused(attributes, `can only access leases in the "kube-node-lease" system namespace`);
+  if (nameOf(attributes) !== node)
     throw refused(attributes, `can only access node lease with the same name as the requesting node`);
 }
 
