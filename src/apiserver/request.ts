@@ -38,6 +38,8 @@ export interface ApiRequest {
   readonly remoteAddress: string;
   /** PEM/DER facts of a verified client certificate, if one was shown. */
   readonly peerCertificate: PeerCertificate | undefined;
+  /** One was shown that is not to be believed: another authority's, expired, not for clients. Why. */
+  readonly peerCertificateError?: string | undefined;
   /** The unread body. Endpoints call `readBody`, which enforces the limit. */
   readonly bodyStream: Readable;
   readBody(): Promise<Buffer>;

@@ -35,7 +35,7 @@ export function createAuthenticator(options: AuthenticationOptions): Authenticat
           throw error;
         }
       }
-      if (anonymous) return anonymousUser;
+      if (anonymous && !request.peerCertificateError) return anonymousUser;
       throw apiErrors.unauthorized();
     },
   };

@@ -1,13 +1,14 @@
 /** A request and its answer on an HTTP/1.1 connection. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ApiResponse, PeerCertificate, ResponseSink } from '../request.ts';
+import type { ApiResponse, ResponseSink } from '../request.ts';
 import { batches } from './batches.ts';
+import type { Peer } from './peer-certificate.ts';
 import { ServerRequest } from './server-request.ts';
 
 export function http1Request(
   message: IncomingMessage,
   response: ServerResponse,
-  peer: { remoteAddress: string; certificate: PeerCertificate | undefined },
+  peer: Peer,
   maxBodyBytes: number,
 ): ServerRequest {
   return new ServerRequest(

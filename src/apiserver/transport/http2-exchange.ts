@@ -1,13 +1,14 @@
 /** A request and its answer on one HTTP/2 stream, by node:http2's stream API. */
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import type { ApiResponse, PeerCertificate, ResponseSink } from '../request.ts';
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { ApiResponse, ResponseSink } from '../request.ts';
 import { batches } from './batches.ts';
+import type { Peer } from './peer-certificate.ts';
 import { ServerRequest } from './server-request.ts';
 
 export function http2Request(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  peer: { remoteAddress: string; certificate: PeerCertificate | undefined },
+  peer: Peer,
   maxBodyBytes: number,
 ): ServerRequest {
   return new ServerRequest(headers[':method']!, headers[':path'] ?? '/', headers, peer, stream, stream, maxBodyBytes);
@@ -15,6 +16,7 @@ export function http2Request(
 
 export function respondHttp2(stream: ServerHttp2Stream, response: ApiResponse, method: string): void {
   if (stream.destroyed || stream.closed) return;
+  if (!stream.endAfterHeaders && !stream.readableEnded) stopBody(stream);
   const headers = (response.headers ?? {}) as OutgoingHttpHeaders;
   headers[':status'] = response.status;
   if (response.stream) {
@@ -37,6 +39,11 @@ export function respondHttp2(stream: ServerHttp2Stream, response: ApiResponse, m
     for (const batch of batches(body)) stream.write(batch);
     stream.end();
   }
+}
+
+/** A body that nobody reads (refused before, too large, too slow) would hold its buffers for as long as the client likes. */
+function stopBody(stream: ServerHttp2Stream): void {
+  stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
 }
 
 class Http2Sink implements ResponseSink {

@@ -15,7 +15,7 @@ import { isLongRunning } from '../request-info.ts';
 import type { ListenerOptions } from '../server.ts';
 import { http1Request, respondHttp1 } from './http1-exchange.ts';
 import { http2Request, respondHttp2 } from './http2-exchange.ts';
-import { peerCertificate } from './peer-certificate.ts';
+import { type Peer, peerOf } from './peer-certificate.ts';
 import type { ServerRequest } from './server-request.ts';
 
 export interface ServerListener {
@@ -27,15 +27,31 @@ export interface ServerListener {
 const streamsPerConnectionMax = 250;
 /** How much of a request body a client may send ahead. */
 const streamWindowBytes = 256 * 1024;
+/** All headers of a request together; long label selectors and tokens are among them. */
+const headerBytesMax = 128 * 1024;
 const http1KeepAliveMs = 90_000;
 const tlsHandshakeMs = 10_000;
+/** For a client whose request made no sense to read why. */
+const lingerMs = 500;
+
+/** What a client that dawdles is given before its connection is closed. */
+export interface Patience {
+  /** For the headers of an HTTP/1.1 request. */
+  headersMs: number;
+  /** For an HTTP/1.1 request as a whole. */
+  requestMs: number;
+  /** For an HTTP/2 connection without any stream. */
+  idleMs: number;
+}
+
+const usualPatience: Patience = { headersMs: 32_000, requestMs: 300_000, idleMs: 180_000 };
 
 export async function openListener(
   options: ListenerOptions,
   handler: Handler,
-  context: { maxBodyBytes: number; log: Logger },
+  context: { maxBodyBytes: number; log: Logger; patience?: Patience },
 ): Promise<ServerListener> {
-  const { maxBodyBytes, log } = context;
+  const { maxBodyBytes, log, patience = usualPatience } = context;
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const inFlight = new Set<ServerRequest>();
@@ -46,8 +62,15 @@ export async function openListener(
     if (inFlight.size === 0) onIdle?.();
   };
 
-  const web = http.createServer({ keepAliveTimeout: http1KeepAliveMs }, (message, out) => {
-    const request = http1Request(message, out, peerOf(message.socket), maxBodyBytes);
+  const webOptions = {
+    keepAliveTimeout: http1KeepAliveMs,
+    headersTimeout: patience.headersMs,
+    requestTimeout: patience.requestMs,
+    connectionsCheckingInterval: patience.headersMs / 4,
+    maxHeaderSize: headerBytesMax,
+  };
+  const web = http.createServer(webOptions, (message, out) => {
+    const request = http1Request(message, out, knownPeer(message.socket), maxBodyBytes);
     inFlight.add(request);
     out.on('close', () => done(request));
     if (onIdle) out.setHeader('connection', 'close');
@@ -56,23 +79,41 @@ export async function openListener(
       (error: unknown) => respondHttp1(out, failure(error, log)),
     );
   });
-  web.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-    else socket.destroy();
+  web.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const status = statusOfBadRequest[error.code ?? ''] ?? '400 Bad Request';
+    if (!socket.writable) return void socket.destroy();
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    // Closed at once, with what it has sent unread, the client would see a reset and no answer.
+    socket.pause();
+    (socket as Socket).setTimeout(lingerMs, () => socket.destroy());
   });
+  // It never listens itself, and Node starts to watch for slow requests only when a server does.
+  web.emit('listening');
 
   const onHttp2 = (socket: TLSSocket) => {
     const session = http2.performServerHandshake(socket, {
-      settings: { maxConcurrentStreams: streamsPerConnectionMax, initialWindowSize: streamWindowBytes },
+      settings: {
+        maxConcurrentStreams: streamsPerConnectionMax,
+        initialWindowSize: streamWindowBytes,
+        maxHeaderListSize: headerBytesMax,
+      },
     });
-    const peer = peerOf(socket);
+    const peer = knownPeer(socket);
+    let openStreams = 0;
     sessions.add(session);
+    session.setTimeout(patience.idleMs, () => {
+      if (openStreams === 0) session.close();
+    });
     session.on('close', () => sessions.delete(session));
     session.on('error', (error: Error) => log.debug({ error: error.message }, 'http2 session failed'));
     session.on('stream', (stream, headers) => {
       const request = http2Request(stream, headers, peer, maxBodyBytes);
       inFlight.add(request);
-      stream.on('close', () => done(request));
+      openStreams++;
+      stream.on('close', () => {
+        openStreams--;
+        done(request);
+      });
       stream.on('error', ignore);
       handler(request).then(
         (response) => respondHttp2(stream, response, request.method),
@@ -114,6 +155,7 @@ export async function openListener(
     },
     async close(gracefulMs, clock) {
       server.close();
+      web.close();
       // GOAWAY: streams that are open may finish, new ones go to another server.
       for (const session of sessions) session.close();
       const idle = new Promise<void>((resolve) => {
@@ -138,6 +180,10 @@ export async function openListener(
 
 const shuttingDown = apiErrors.serviceUnavailable('the server is shutting down', 1);
 const ignore = () => {};
+const statusOfBadRequest: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
 
 /** The chain answers its own failures; this is for what escapes it. */
 function failure(error: unknown, log: Logger): ApiResponse {
@@ -147,18 +193,11 @@ function failure(error: unknown, log: Logger): ApiResponse {
 }
 
 const peers = new WeakMap<Socket, Peer>();
-interface Peer {
-  remoteAddress: string;
-  certificate: ReturnType<typeof peerCertificate>;
-}
 
-function peerOf(socket: Socket): Peer {
+function knownPeer(socket: Socket): Peer {
   let peer = peers.get(socket);
   if (!peer) {
-    peer = {
-      remoteAddress: socket.remoteAddress ?? '',
-      certificate: socket instanceof tls.TLSSocket ? peerCertificate(socket) : undefined,
-    };
+    peer = peerOf(socket);
     peers.set(socket, peer);
   }
   return peer;

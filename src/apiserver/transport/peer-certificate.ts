@@ -1,14 +1,29 @@
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { PeerCertificate } from '../request.ts';
 
-/** Who a verified client certificate says it is: CN is the user, O its groups. Undefined: none shown, or not verified. */
-export function peerCertificate(socket: TLSSocket): PeerCertificate | undefined {
-  if (!socket.authorized) return undefined;
+/** What a client showed of itself at the start of its connection. */
+export interface Peer {
+  remoteAddress: string;
+  certificate: PeerCertificate | undefined;
+  /** Why the certificate it showed is not believed. */
+  certificateError: string | undefined;
+}
+
+/** Who a verified client certificate says it is: CN is the user, O its groups. */
+export function peerOf(socket: Socket): Peer {
+  const remoteAddress = socket.remoteAddress ?? '';
+  const nobody = { remoteAddress, certificate: undefined, certificateError: undefined };
+  if (!(socket instanceof TLSSocket)) return nobody;
   const subject = socket.getPeerCertificate()?.subject as Record<string, string | string[] | undefined> | undefined;
-  const commonName = list(subject?.['CN'])[0];
-  if (commonName === undefined) return undefined;
-  const uid = list(subject?.[uidAttribute])[0];
-  return { commonName, organizations: list(subject?.['O']), ...(uid === undefined ? {} : { uid }) };
+  if (!subject) return nobody;
+  if (!socket.authorized) return { ...nobody, certificateError: String(socket.authorizationError) };
+  // Of several, Go takes the last.
+  const commonName = list(subject['CN']).at(-1);
+  if (commonName === undefined) return nobody;
+  const uid = list(subject[uidAttribute])[0];
+  const certificate = { commonName, organizations: list(subject['O']), ...(uid === undefined ? {} : { uid }) };
+  return { ...nobody, certificate };
 }
 
 /** Upstream's own attribute for a user's uid in a certificate's subject. */

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { apiErrors } from '#apimachinery/status-error.ts';
 import type { ResourceInfo } from '#apis/kind.ts';
 import type { ApiRequest, PeerCertificate, RequestInfo, RequestUrl, UserInfo } from '../request.ts';
+import type { Peer } from './peer-certificate.ts';
 
 /** One request of either protocol. What most requests never ask for (query, body, signal) is made when asked for. */
 export class ServerRequest implements ApiRequest {
@@ -13,6 +14,7 @@ export class ServerRequest implements ApiRequest {
   readonly headers: IncomingHttpHeaders;
   readonly remoteAddress: string;
   readonly peerCertificate: PeerCertificate | undefined;
+  readonly peerCertificateError: string | undefined;
   readonly bodyStream: Readable;
   info: RequestInfo = noInfo;
   user: UserInfo | undefined = undefined;
@@ -30,7 +32,7 @@ export class ServerRequest implements ApiRequest {
     method: string,
     target: string,
     headers: IncomingHttpHeaders,
-    peer: { remoteAddress: string; certificate: PeerCertificate | undefined },
+    peer: Peer,
     bodyStream: Readable,
     exchange: EventEmitter,
     maxBodyBytes: number,
@@ -40,6 +42,7 @@ export class ServerRequest implements ApiRequest {
     this.headers = headers;
     this.remoteAddress = peer.remoteAddress;
     this.peerCertificate = peer.certificate;
+    this.peerCertificateError = peer.certificateError;
     this.bodyStream = bodyStream;
     this.#exchange = exchange;
     this.#maxBodyBytes = maxBodyBytes;
@@ -126,6 +129,8 @@ function readAll(stream: Readable, maxBytes: number): Promise<Buffer> {
       size += chunk.length;
       if (size <= maxBytes) chunks.push(chunk);
       else reject(apiErrors.requestEntityTooLarge(`limit is ${maxBytes}`));
+      // It had its answer, and the time to read it.
+      if (size > 4 * maxBytes) stream.destroy();
     });
     stream.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     stream.on('error', reject);
