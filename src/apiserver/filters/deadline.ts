@@ -1,4 +1,5 @@
 import { apiErrors } from '#apimachinery/status-error.ts';
+import { Bag, type BagItem } from '#base/bag.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import { parseDuration } from '#base/flags.ts';
 import type { ApiRequest, ApiResponse, Filter } from '../request.ts';
@@ -8,7 +9,7 @@ import type { ServerRequest } from '../transport/server-request.ts';
 /** How late a deadline may be noticed. One timer looks at all requests: a timer for each would cost more than a GET. */
 const sweepMs = 500;
 
-interface Pending {
+interface Pending extends BagItem {
   deadline: number;
   request: ApiRequest;
   reject(error: unknown): void;
@@ -16,13 +17,13 @@ interface Pending {
 
 /** Answers 504 for what takes too long, and tells the rest of the chain to give up by the request's signal. */
 export function deadline(timeoutMs: number, clock: Clock): Filter {
-  const pending = new Set<Pending>();
+  const pending = new Bag<Pending>();
   let timer: Timer | undefined;
 
   const sweep = () => {
     timer = undefined;
     const now = clock.monotonic();
-    for (const entry of pending) {
+    for (const entry of pending.snapshot()) {
       if (entry.deadline > now) continue;
       pending.delete(entry);
       const error = apiErrors.timeout('request did not complete within the allotted timeout', 0);
@@ -42,7 +43,12 @@ export function deadline(timeoutMs: number, clock: Clock): Filter {
       );
     }
     return new Promise<ApiResponse>((resolve, reject) => {
-      const entry = { deadline: clock.monotonic() + Math.min(ms || timeoutMs, timeoutMs), request, reject };
+      const entry = {
+        deadline: clock.monotonic() + Math.min(ms || timeoutMs, timeoutMs),
+        request,
+        reject,
+        bagIndex: -1,
+      };
       // Before it is pending: what refuses at once, by throwing, has no deadline.
       const answer = next(request);
       pending.add(entry);

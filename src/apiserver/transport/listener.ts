@@ -7,6 +7,7 @@ import http2, { type ServerHttp2Session } from 'node:http2';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import tls, { type TLSSocket } from 'node:tls';
 import { apiErrors, StatusError } from '#apimachinery/status-error.ts';
+import { Bag } from '#base/bag.ts';
 import type { Clock } from '#base/clock.ts';
 import { messageOf, OperatorError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
@@ -54,7 +55,7 @@ export async function openListener(
   const { maxBodyBytes, log, patience = usualPatience } = context;
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
-  const inFlight = new Set<ServerRequest>();
+  const inFlight = new Bag<ServerRequest>();
   let onIdle: (() => void) | undefined;
 
   const done = (request: ServerRequest) => {
@@ -162,7 +163,7 @@ export async function openListener(
         onIdle = resolve;
         if (inFlight.size === 0) resolve();
       });
-      for (const request of inFlight) if (isLongRunning(request.info)) request.abort(shuttingDown);
+      for (const request of inFlight.snapshot()) if (isLongRunning(request.info)) request.abort(shuttingDown);
       let timer: { cancel(): void } | undefined;
       await Promise.race([
         idle,
@@ -171,7 +172,7 @@ export async function openListener(
         }),
       ]);
       timer?.cancel();
-      for (const request of inFlight) request.abort(shuttingDown);
+      for (const request of inFlight.snapshot()) request.abort(shuttingDown);
       for (const session of sessions) session.destroy();
       for (const socket of sockets) socket.destroy();
     },

@@ -4,11 +4,12 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { apiErrors } from '#apimachinery/status-error.ts';
 import type { ResourceInfo } from '#apis/kind.ts';
+import type { BagItem } from '#base/bag.ts';
 import type { ApiRequest, PeerCertificate, RequestInfo, RequestUrl, UserInfo } from '../request.ts';
 import type { Peer } from './peer-certificate.ts';
 
 /** One request of either protocol. What most requests never ask for (query, body, signal) is made when asked for. */
-export class ServerRequest implements ApiRequest {
+export class ServerRequest implements ApiRequest, BagItem {
   readonly method: string;
   readonly url: RequestUrl;
   readonly headers: IncomingHttpHeaders;
@@ -20,6 +21,7 @@ export class ServerRequest implements ApiRequest {
   user: UserInfo | undefined = undefined;
   resource: ResourceInfo | undefined = undefined;
   warnings: string[] = [];
+  bagIndex = -1;
   readonly #maxBodyBytes: number;
   /** Emits 'close' when the client has gone or the exchange is over. */
   readonly #exchange: EventEmitter;
