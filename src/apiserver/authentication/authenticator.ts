@@ -3,7 +3,7 @@
  * anonymous access would do; no credentials at all are anonymous (or refused with --anonymous-auth=false).
  */
 import { apiErrors } from '#apimachinery/status-error.ts';
-import type { ApiRequest, Authenticator, UserInfo } from '../request.ts';
+import type { ApiRequest, Authenticator, PeerCertificate, UserInfo } from '../request.ts';
 import { authenticateToken, type TokenAuthenticator, withAuthenticated } from './token-authenticator.ts';
 
 export interface AuthenticationOptions {
@@ -22,17 +22,16 @@ export function createAuthenticator(options: AuthenticationOptions): Authenticat
   const { tokenAuthenticators, apiAudiences, anonymous } = options;
   return {
     name: 'union',
-    async authenticate(request) {
-      const byCertificate = certificateUser(request);
+    authenticate(request) {
+      const byCertificate = certificateUser(request.peerCertificate);
       if (byCertificate) return byCertificate;
       const token = bearerToken(request);
       if (token !== undefined) {
         try {
-          return (await authenticateToken(tokenAuthenticators, token, apiAudiences)).user;
+          const result = authenticateToken(tokenAuthenticators, token, apiAudiences);
+          return result instanceof Promise ? result.then(({ user }) => user, refuse) : result.user;
         } catch (cause) {
-          const error = apiErrors.unauthorized();
-          error.cause = cause;
-          throw error;
+          return refuse(cause);
         }
       }
       if (anonymous && !request.peerCertificateError) return anonymousUser;
@@ -41,15 +40,28 @@ export function createAuthenticator(options: AuthenticationOptions): Authenticat
   };
 }
 
+function refuse(cause: unknown): never {
+  const error = apiErrors.unauthorized();
+  error.cause = cause;
+  throw error;
+}
+
+/** A connection shows one certificate, however many requests it carries. */
+const certificateUsers = new WeakMap<PeerCertificate, UserInfo>();
+
 /** x509: the common name is the user, the organizations are the groups. */
-function certificateUser(request: ApiRequest): UserInfo | undefined {
-  const certificate = request.peerCertificate;
+function certificateUser(certificate: PeerCertificate | undefined): UserInfo | undefined {
   if (!certificate || certificate.commonName === '') return undefined;
-  return withAuthenticated({
-    name: certificate.commonName,
-    ...(certificate.uid ? { uid: certificate.uid } : {}),
-    groups: [...certificate.organizations],
-  });
+  let user = certificateUsers.get(certificate);
+  if (!user) {
+    user = withAuthenticated({
+      name: certificate.commonName,
+      ...(certificate.uid ? { uid: certificate.uid } : {}),
+      groups: [...certificate.organizations],
+    });
+    certificateUsers.set(certificate, user);
+  }
+  return user;
 }
 
 /** The token of `Authorization: Bearer …`; an empty one, or another scheme, counts as none. */

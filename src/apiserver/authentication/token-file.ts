@@ -1,9 +1,10 @@
 /** --token-auth-file: lines of `token,user,uid,"group1,group2"`, as upstream's static token file. */
 import type { UserInfo } from '../request.ts';
-import type { TokenAuthenticator } from './token-authenticator.ts';
+import { type TokenAuthenticator, withAuthenticated } from './token-authenticator.ts';
 
 export function tokenFile(text: string, apiAudiences: readonly string[]): TokenAuthenticator {
-  const users = parseTokenFile(text);
+  const users = new Map<string, UserInfo>();
+  for (const [token, user] of parseTokenFile(text)) users.set(token, withAuthenticated(user));
   return {
     name: 'token-file',
     authenticateToken(token, audiences) {

@@ -149,12 +149,12 @@ test('tokens: review: every reason is told', async () => {
   const good = await authenticateToken([file, authenticator], 't', [audience]);
   assert.deepEqual(good.user.groups, ['system:authenticated']);
   await assert.rejects(
-    authenticateToken([file, authenticator], 'nonsense', [audience]),
+    async () => authenticateToken([file, authenticator], 'nonsense', [audience]),
     /^Error: invalid bearer token$/,
   );
   const other = (await issue({ audiences: ['other'] })).status.token;
   await assert.rejects(
-    authenticateToken([file, authenticator], other, [audience]),
+    async () => authenticateToken([file, authenticator], other, [audience]),
     /^Error: \[invalid bearer token, token audiences/,
   );
 });

@@ -76,7 +76,7 @@ export function createDispatcher(options: HandlerChainOptions): Handler {
     return pageNotFound();
   };
 
-  return async (request) => {
+  return (request) => {
     const info = request.info;
     if (!info.isResourceRequest) return ofPath(request);
     const resource = scheme.resource(info.group, info.version, info.resource);

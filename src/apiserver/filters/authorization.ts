@@ -1,11 +1,16 @@
+import type { StatusError } from '#apimachinery/status-error.ts';
 import { attributesOf, authorize } from '../access.ts';
-import type { Authorizer, Filter } from '../request.ts';
+import type { ApiRequest, Authorizer, Filter, Handler } from '../request.ts';
 
 export function authorization(authorizers: readonly Authorizer[]): Filter {
-  return async (request, next) => {
-    const refused = authorize(authorizers, attributesOf(request));
-    const error = refused instanceof Promise ? await refused : refused;
-    if (error) throw error;
+  const proceed = (request: ApiRequest, refused: StatusError | undefined, next: Handler) => {
+    if (refused) throw refused;
     return next(request);
+  };
+  return (request, next) => {
+    const refused = authorize(authorizers, attributesOf(request));
+    return refused instanceof Promise
+      ? refused.then((error) => proceed(request, error, next))
+      : proceed(request, refused, next);
   };
 }

@@ -8,12 +8,16 @@ const level = 1;
 const gzip = promisify(gzipCallback);
 
 /** Large answers of get and list, for clients that take gzip. */
-export const compression: Filter = async (request, next) => {
+export const compression: Filter = (request, next) => {
+  const { verb } = request.info;
+  const mayCompress = (verb === 'get' || verb === 'list') && acceptsGzip(request.headers['accept-encoding']);
+  return mayCompress ? compressed(request, next) : next(request);
+};
+
+const compressed: Filter = async (request, next) => {
   const response = await next(request);
   if (response.body === undefined || response.status !== 200) return response;
-  const size = sizeOf(response.body);
-  if (size < compressibleBytesMin || !acceptsGzip(request.headers['accept-encoding'])) return response;
-  if (request.info.verb !== 'get' && request.info.verb !== 'list') return response;
+  if (sizeOf(response.body) < compressibleBytesMin) return response;
   if (response.headers?.['content-encoding'] !== undefined) return response;
   const body = await gzip(joined(response.body), { level });
   return { ...response, headers: { ...response.headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' }, body };

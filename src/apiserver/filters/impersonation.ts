@@ -4,8 +4,7 @@ import { authorize } from '../access.ts';
 import type { ApiRequest, AuthorizationAttributes, Authorizer, Filter, UserInfo } from '../request.ts';
 
 export function impersonation(authorizers: readonly Authorizer[]): Filter {
-  return async (request, next) => {
-    if (!isAsked(request)) return next(request);
+  const impersonate: Filter = async (request, next) => {
     const wanted = readWanted(request);
     for (const attributes of required(wanted, request.user!)) {
       const error = await authorize(authorizers, attributes);
@@ -14,6 +13,7 @@ export function impersonation(authorizers: readonly Authorizer[]): Filter {
     request.user = withImpliedGroups(wanted);
     return next(request);
   };
+  return (request, next) => (isAsked(request) ? impersonate(request, next) : next(request));
 }
 
 const extraPrefix = 'impersonate-extra-';

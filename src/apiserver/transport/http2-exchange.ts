@@ -36,8 +36,13 @@ export function respondHttp2(stream: ServerHttp2Stream, response: ApiResponse, m
     for (const part of body) length += part.length;
     headers['content-length'] = length;
     stream.respond(headers);
-    for (const batch of batches(body)) stream.write(batch);
-    stream.end();
+    // The last batch ends the stream: a frame of its own for the end would be another write.
+    let last: Buffer | undefined;
+    for (const batch of batches(body)) {
+      if (last) stream.write(last);
+      last = batch;
+    }
+    stream.end(last);
   }
 }
 

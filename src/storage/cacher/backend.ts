@@ -36,6 +36,7 @@ export interface CacheContext {
   clock: Clock;
   random: () => number;
   revision: StoreRevision;
+  /** Rejects with a StatusError. */
   currentRevision(): Promise<number>;
   canRequestProgress(): boolean;
 }
@@ -52,9 +53,13 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
   const closing = new AbortController();
   const current = new CurrentRevision(async () => {
     const floor = watch.revision.applied;
-    const header = await withDeadline(clock, storeDeadlineMs, closing.signal, (s) => readHeader(kv, prefix, s));
-    watch.check(header, floor);
-    return header.revision;
+    try {
+      const header = await withDeadline(clock, storeDeadlineMs, closing.signal, (s) => readHeader(kv, prefix, s));
+      watch.check(header, floor);
+      return header.revision;
+    } catch (error) {
+      throw toStatusError(error);
+    }
   });
   const context: CacheContext = {
     kv,
@@ -80,13 +85,7 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
       watch.add(cache);
       return storage;
     },
-    async currentRevision() {
-      try {
-        return await current.read();
-      } catch (error) {
-        throw toStatusError(error);
-      }
-    },
+    currentRevision: () => current.read(),
     synced: () => watch.synced,
     async ping(signal) {
       try {

@@ -112,15 +112,13 @@ export class CachedResourceStorage implements ResourceStorage {
     if (!this.#cache.ready) return 'store';
     const current = await this.#currentRevision(signal);
     const boundMs = this.#context.canRequestProgress() ? lagBoundMs : lagBoundWithoutProgressMs;
-    return (await progress.reach(current, boundMs, signal)) && this.#cache.ready ? 'cache' : 'store';
+    const isReached = progress.applied >= current || (await progress.reach(current, boundMs, signal));
+    return isReached && this.#cache.ready ? 'cache' : 'store';
   }
 
-  async #currentRevision(signal: AbortSignal | undefined): Promise<number> {
-    try {
-      return await untilAborted(this.#context.currentRevision(), signal);
-    } catch (error) {
-      throw toStatusError(error);
-    }
+  #currentRevision(signal: AbortSignal | undefined): Promise<number> {
+    const answer = this.#context.currentRevision();
+    return signal === undefined ? answer : untilAborted(answer, signal).catch(rethrow);
   }
 
   async #listFresh(options: ListOptions, revision: number | undefined, startKey: string): Promise<ListResult> {
@@ -183,6 +181,10 @@ export class CachedResourceStorage implements ResourceStorage {
     if (await this.#cache.whenReady(freshnessBoundMs)) return;
     throw apiErrors.tooManyRequests('storage is (re)initializing', 1);
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error instanceof KvError ? toStatusError(error) : error;
 }
 
 /** A page of one state: no other code runs meanwhile, so the live tree needs no copy. */
