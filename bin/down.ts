@@ -1,9 +1,9 @@
 /** `evenkeel down`: stops what runs in a data directory, also what a killed `up` left behind. */
-import { type FlagSpec, formatFlags, parseFlags } from '#base/flags.ts';
+import { type FlagSpec, formatFlags, parseFlags, UsageError } from '#base/flags.ts';
 import { dataDirAt } from '#controlplane/data-dir.ts';
 import { down } from '#controlplane/down.ts';
 import { realClock } from '#os/real-clock.ts';
-import { dataDirFlag } from './local.ts';
+import { dataDirFlag, dataDirOf } from './local.ts';
 import { runProcess } from './process.ts';
 
 const flags: FlagSpec[] = [
@@ -29,7 +29,8 @@ ${formatFlags(flags)}
 `);
       return;
     }
-    const wasRunning = await down(dataDirAt(parsed.string('data-dir')), realClock, parsed.durationMs('timeout'));
+    if (parsed.positional.length > 0) throw new UsageError(`unexpected argument "${parsed.positional[0]}": see --help`);
+    const wasRunning = await down(dataDirAt(dataDirOf(parsed)), realClock, parsed.durationMs('timeout'));
     process.stdout.write(wasRunning ? 'stopped; the data is kept\n' : 'nothing was running\n');
   });
 }

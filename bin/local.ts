@@ -1,8 +1,9 @@
 /** What `up`, `down` and `status` share: the data directory's flag, this program's own command, a client. */
 
 import { realpathSync } from 'node:fs';
-import { homedir } from 'node:os';
-import type { FlagSpec } from '#base/flags.ts';
+import { homedir, userInfo } from 'node:os';
+import { resolve } from 'node:path';
+import { type FlagSpec, type ParsedFlags, UsageError } from '#base/flags.ts';
 import { silentLogger } from '#base/log.ts';
 import type { ApiClient } from '#client/client.ts';
 import { defaultDataDir } from '#controlplane/data-dir.ts';
@@ -13,8 +14,15 @@ export const dataDirFlag: FlagSpec = {
   name: 'data-dir',
   kind: 'string',
   description: 'where data, keys, manifests and logs live',
-  default: defaultDataDir(process.env, homedir()),
+  default: defaultDataDir(process.env, homedir() || userInfo().homedir),
 };
+
+/** As an absolute path: keys and manifests are named by it, also to processes that start elsewhere. */
+export function dataDirOf(parsed: ParsedFlags): string {
+  const path = parsed.string('data-dir');
+  if (parsed.has('data-dir') && path === '') throw new UsageError('--data-dir is empty: give a directory');
+  return resolve(path);
+}
 
 /**
  * A small young generation: the processes of a control plane mostly wait, and each would otherwise keep tens of

@@ -2,9 +2,11 @@
 import { type FlagSpec, formatFlags, type ParsedFlags, parseFlags, UsageError } from '#base/flags.ts';
 import { upPanel } from '#cli/panel.ts';
 import { styleFor } from '#cli/style.ts';
+import { dataDirAt, readRunRecord } from '#controlplane/data-dir.ts';
+import { killLeftovers } from '#controlplane/leftovers.ts';
 import { defaults, type RunningControlPlane, type UpOptions, up } from '#controlplane/up.ts';
 import { realClock } from '#os/real-clock.ts';
-import { connect, dataDirFlag, program } from './local.ts';
+import { connect, dataDirFlag, dataDirOf, program } from './local.ts';
 import { runProcess } from './process.ts';
 
 const flags: FlagSpec[] = [
@@ -22,20 +24,25 @@ const flags: FlagSpec[] = [
 ];
 
 export function main(argv: string[], name: string): Promise<never> {
-  return runProcess(name, async (signal) => {
+  let onImpatience = () => {};
+  const body = async (signal: AbortSignal) => {
     const parsed = parseFlags(flags, argv);
     if (parsed.help) return void process.stdout.write(usage(name));
     const options = optionsOf(parsed);
     if (parsed.bool('detach')) {
       const { detach } = await import('./detach.ts');
-      return detach(
-        argv.filter((a) => !/^--detach(=|$)/.test(a)),
-        options,
-        signal,
-      );
+      const forwarded = argv.filter((a) => !/^--detach(=|$)/.test(a));
+      return detach(forwarded, options, parsed.string('output') === 'json', signal);
     }
+    onImpatience = () => {
+      const dir = dataDirAt(options.dataDir);
+      if (readRunRecord(dir)?.supervisor.pid !== process.pid) return; // Another `up` runs there.
+      killLeftovers(dir);
+      process.stderr.write('\nkilled all of it; what was acknowledged is kept\n');
+    };
     await inForeground(options, parsed.string('output') === 'json', signal);
-  });
+  };
+  return runProcess(name, body, () => onImpatience());
 }
 
 async function inForeground(options: UpOptions, isJson: boolean, signal: AbortSignal): Promise<void> {
@@ -58,7 +65,7 @@ async function inForeground(options: UpOptions, isJson: boolean, signal: AbortSi
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  process.stderr.write('\nstopping …\n');
+  process.stderr.write('\nstopping … (Ctrl-C again: kill)\n');
   await running.stop();
   process.stderr.write(`stopped; the data stays in ${options.dataDir}\n`);
 }
@@ -83,7 +90,7 @@ function optionsOf(parsed: ParsedFlags): UpOptions {
   if (parsed.positional.length > 0) throw new UsageError(`unexpected argument "${parsed.positional[0]}": see --help`);
   if (!['text', 'json'].includes(parsed.string('output'))) throw new UsageError('--output takes text or json');
   return {
-    dataDir: parsed.string('data-dir'),
+    dataDir: dataDirOf(parsed),
     masters: inRange(parsed, 'masters', 1, 9),
     nodes: inRange(parsed, 'nodes', 0, 1000),
     port: inRange(parsed, 'port', 1, 65535),

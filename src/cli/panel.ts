@@ -20,7 +20,7 @@ export function upPanel(data: PanelData, style: Style): string {
     ...facts(data),
     '',
     `  ${style.bold('Use it')}`,
-    `    export KUBECONFIG=${data.kubeconfig}`,
+    `    export KUBECONFIG=${quoted(data.kubeconfig)}`,
     '    kubectl get nodes',
     '    kubectl create deployment web --image=nginx --replicas=10',
     '    kubectl get leases -n kube-system',
@@ -32,14 +32,27 @@ export function upPanel(data: PanelData, style: Style): string {
   ].join('\n');
 }
 
-export function statusPanel(data: PanelData & { running: boolean }, style: Style): string {
+export interface StatusData extends PanelData {
+  running: boolean;
+  orphaned: boolean;
+  serverReady: boolean;
+}
+
+export function statusPanel(data: StatusData, style: Style): string {
   return [
-    row('API', data.running ? style.green(data.server) : `${data.server} ${style.red('(not running)')}`),
+    row('API', data.serverReady ? style.green(data.server) : `${data.server}  ${style.red(fault(data))}`),
+    ...(data.orphaned
+      ? [row('', style.red('nobody looks after it: evenkeel up takes it over, evenkeel down ends it'))]
+      : []),
     ...facts(data),
     row('data', data.dataDir),
     row('kubeconfig', data.kubeconfig),
     '',
   ].join('\n');
+}
+
+function fault({ running, orphaned }: StatusData): string {
+  return running || orphaned ? 'not ready' : 'not running';
 }
 
 function facts(data: PanelData): string[] {
@@ -55,4 +68,9 @@ function facts(data: PanelData): string[] {
 
 function row(name: string, text: string): string {
   return `  ${name.padEnd(11)} ${text}`;
+}
+
+/** As a shell needs it. */
+function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

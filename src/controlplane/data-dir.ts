@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { OperatorError } from '#base/errors.ts';
+import { lockFile } from '#base/file-lock.ts';
 import { isRunning, type ProcessIdentity, startTimeOf } from './process-identity.ts';
 import type { ControlPlaneSpec } from './spec.ts';
 
@@ -51,7 +52,7 @@ export function defaultDataDir(environment: NodeJS.ProcessEnv, home: string): st
 }
 
 /** What an `up` that ended early may have left, before it wrote the state. */
-const ownBeforeState = new Set(['up.json', 'logs']);
+const ownBeforeState = /^(up\.json|up\.lock|logs|(up|controlplane)\.json\.\d+\.tmp)$/;
 
 /** Makes it, or checks that it is ours to use. Never changes a directory it refuses. */
 export function openDataDir(path: string, uid: number | undefined): DataDir {
@@ -62,7 +63,7 @@ export function openDataDir(path: string, uid: number | undefined): DataDir {
     if (uid !== undefined && stat.uid !== uid) {
       throw new OperatorError(`${path} belongs to another user (uid ${stat.uid}): choose another with --data-dir`);
     }
-    if (!existsSync(stateFile(dir)) && readdirSync(path).some((name) => !ownBeforeState.has(name))) {
+    if (!existsSync(stateFile(dir)) && readdirSync(path).some((name) => !ownBeforeState.test(name))) {
       throw new OperatorError(
         `${path} holds something else than a control plane: choose an empty directory with --data-dir`,
       );
@@ -111,19 +112,21 @@ export function removeRunRecord(dir: DataDir): void {
   rmSync(runFile(dir), { force: true });
 }
 
-/** Refuses when another `up` runs on this directory. Gives what a killed one left running. */
-export function claim(dir: DataDir): RunRecord['processes'] {
+/** Refuses when another `up` runs on this directory. What a killed one left running stays in the record. */
+export function claim(dir: DataDir): { release(): void } {
+  const lock = lockFile(join(dir.path, 'up.lock'));
   const before = readRunRecord(dir);
-  if (before && isRunning(before.supervisor)) {
+  if (!lock || (before && isRunning(before.supervisor))) {
+    const pid = before ? ` (pid ${before.supervisor.pid})` : '';
     throw new OperatorError(
-      `a control plane already runs in ${dir.path} (pid ${before.supervisor.pid}): see evenkeel status, stop it with evenkeel down, or choose another --data-dir`,
+      `a control plane already runs in ${dir.path}${pid}: see evenkeel status, stop it with evenkeel down, or choose another --data-dir`,
     );
   }
   writeRunRecord(dir, {
     supervisor: { pid: process.pid, startTime: startTimeOf(process.pid) },
-    processes: before?.processes ?? [],
+    processes: (before?.processes ?? []).filter(isRunning),
   });
-  return (before?.processes ?? []).filter(isRunning);
+  return lock;
 }
 
 /** A reader sees the old file or the new one, never half of it. */

@@ -67,18 +67,27 @@ export class HostProcess {
 
   #runOnce(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     const { command, logFile, env } = this.#options;
-    const log = openSync(logFile, 'a', 0o600);
+    const log = openLog(logFile);
     const child = spawn(command[0]!, command.slice(1), {
       detached: true,
       stdio: ['ignore', log, log],
       ...(env ? { env } : {}),
     });
-    closeSync(log);
+    if (log !== 'ignore') closeSync(log);
     this.#child = child;
     if (child.pid !== undefined) this.#options.onStart({ pid: child.pid, startTime: startTimeOf(child.pid) });
     return new Promise((resolve) => {
       child.once('error', () => resolve({ code: null, signal: null }));
       child.once('exit', (code, signal) => resolve({ code, signal }));
     });
+  }
+}
+
+/** Where no log can be made, on a full disk for one, the process runs without. */
+function openLog(file: string): number | 'ignore' {
+  try {
+    return openSync(file, 'a', 0o600);
+  } catch {
+    return 'ignore';
   }
 }

@@ -70,6 +70,7 @@ function apiserver(master: MasterSpec, spec: ControlPlaneSpec, dir: DataDir, pro
         periodSeconds: 3,
         timeoutSeconds: 5,
         failureThreshold: 3,
+        ...killSoon,
       }),
       readinessProbe: probe(master.address, master.apiserverPort, '/readyz', {
         periodSeconds: 1,
@@ -156,6 +157,7 @@ function loadBalancer(spec: ControlPlaneSpec, program: Program): Manifest {
         periodSeconds: 2,
         timeoutSeconds: 2,
         failureThreshold: 3,
+        ...killSoon,
       },
     },
   );
@@ -170,7 +172,9 @@ function simulatedNodes(spec: ControlPlaneSpec, dir: DataDir, program: Program):
   );
 }
 
-const componentLiveness = { periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 4 };
+/** What fails its liveness probe is most likely frozen: waiting for it to end by itself only prolongs the outage. */
+const killSoon = { terminationGracePeriodSeconds: 1 };
+const componentLiveness = { periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 4, ...killSoon };
 
 function probe(host: string, port: number, path: string, times: object): object {
   return { httpGet: { host, port, path, scheme: 'HTTPS' }, ...times };

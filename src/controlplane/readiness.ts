@@ -21,6 +21,8 @@ export const leases = {
   controllerManager: 'kube-controller-manager',
 };
 export const leaseResource = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
+/** The kubelet gives it to the nodes it only plays. */
+const simulatedLabel = 'evenkeel.dev/simulated';
 export const nodeResource = { group: '', version: 'v1', resource: 'nodes' };
 
 export async function waitForReady(client: ApiClient, options: WaitOptions): Promise<void> {
@@ -55,9 +57,13 @@ export async function leaderOf(client: ApiClient, name: string): Promise<string 
 export async function waitForNodes(client: ApiClient, count: number, options: WaitOptions): Promise<void> {
   if (count === 0) return;
   await poll('the simulated nodes are not ready', options, async () => {
-    const nodes = await client.resource(nodeResource).list({ labelSelector: '!node-role.kubernetes.io/control-plane' });
+    const nodes = await client.resource(nodeResource).list({ labelSelector: simulatedLabel });
     return nodes.items.filter(isNodeReady).length >= count || undefined;
   });
+}
+
+export function isSimulated(node: KubeObject): boolean {
+  return node.metadata.labels?.[simulatedLabel] !== undefined;
 }
 
 export function isNodeReady(node: KubeObject): boolean {

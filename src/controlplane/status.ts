@@ -6,20 +6,30 @@ import type { Clock } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
 import type { ApiClient } from '#client/client.ts';
 import { type DataDir, readRunRecord, readState } from './data-dir.ts';
+import { isEmpty, leftoversIn } from './leftovers.ts';
 import { isRunning } from './process-identity.ts';
-import { isNodeReady, leaderOf, leases, nodeResource } from './readiness.ts';
+import { isNodeReady, isSimulated, leaderOf, leases, nodeResource } from './readiness.ts';
 
 export interface ControlPlaneStatus {
   dataDir: string;
+  /** An `up` looks after it. */
   running: boolean;
+  /** None does, because it was killed; but its processes run on. */
+  orphaned: boolean;
   server: string;
+  /** The load balancer leads to an API server that is ready. */
+  serverReady: boolean;
   kubeconfig: string;
   /** The processes `up` keeps running itself. */
   processes: { name: string; pid: number; running: boolean }[];
-  masters: { name: string; address: string; apiserver: 'ready' | 'not ready' | 'away' }[];
+  masters: { name: string; address: string; apiserver: ApiServerState; node: NodeState }[];
   leaders: { scheduler?: string; controllerManager?: string };
+  /** The simulated ones. */
   nodes: { total: number; ready: number };
 }
+
+type ApiServerState = 'ready' | 'not ready' | 'away';
+type NodeState = 'Ready' | 'NotReady' | 'unknown';
 
 export async function statusOf(
   dir: DataDir,
@@ -36,7 +46,9 @@ export async function statusOf(
   const status: ControlPlaneStatus = {
     dataDir: dir.path,
     running,
+    orphaned: !running && !isEmpty(leftoversIn(dir)),
     server: `https://${spec.host}:${spec.port}`,
+    serverReady: false,
     kubeconfig: dir.kubeconfig,
     processes: (record?.processes ?? []).map((p) => ({ name: p.name, pid: p.pid, running: isRunning(p) })),
     masters: [],
@@ -44,35 +56,55 @@ export async function statusOf(
     nodes: { total: 0, ready: 0 },
   };
   const ca = readFileSync(join(dir.pki, 'ca.crt'));
-  status.masters = await Promise.all(
-    spec.masters.map(async (m) => ({
-      name: m.name,
-      address: `${m.address}:${m.apiserverPort}`,
-      apiserver: await readiness(m.address, m.apiserverPort, ca, clock),
-    })),
-  );
-  if (!status.masters.some((m) => m.apiserver === 'ready')) return status;
+  const [server, ...apiservers] = await Promise.all([
+    readiness(spec.host, spec.port, ca, clock),
+    ...spec.masters.map((m) => readiness(m.address, m.apiserverPort, ca, clock)),
+  ]);
+  status.serverReady = server === 'ready';
+  status.masters = spec.masters.map((m, i) => ({
+    name: m.name,
+    address: `${m.address}:${m.apiserverPort}`,
+    apiserver: apiservers[i]!,
+    node: 'unknown',
+  }));
+  if (status.serverReady) await askApi(status, dir, connect);
+  return status;
+}
 
+async function askApi(
+  status: ControlPlaneStatus,
+  dir: DataDir,
+  connect: (kubeconfig: string) => Promise<ApiClient>,
+): Promise<void> {
   const client = await connect(dir.kubeconfig);
   try {
+    // What cannot be asked for now stays unknown: a status is wanted most when something is wrong.
     const [scheduler, controllerManager, nodes] = await Promise.all([
       leaderOf(client, leases.scheduler).catch(() => undefined),
       leaderOf(client, leases.controllerManager).catch(() => undefined),
-      client.resource(nodeResource).list(),
+      client
+        .resource(nodeResource)
+        .list()
+        .then((list) => list.items)
+        .catch(() => []),
     ]);
     status.leaders = { ...(scheduler ? { scheduler } : {}), ...(controllerManager ? { controllerManager } : {}) };
-    status.nodes = { total: nodes.items.length, ready: nodes.items.filter(isNodeReady).length };
+    for (const master of status.masters) {
+      const node = nodes.find((n) => n.metadata.name === master.name);
+      if (node) master.node = isNodeReady(node) ? 'Ready' : 'NotReady';
+    }
+    const simulated = nodes.filter(isSimulated);
+    status.nodes = { total: simulated.length, ready: simulated.filter(isNodeReady).length };
   } finally {
     client.close();
   }
-  return status;
 }
 
 const readinessTimeoutMs = 2000;
 
-function readiness(host: string, port: number, ca: Buffer, clock: Clock): Promise<'ready' | 'not ready' | 'away'> {
+function readiness(host: string, port: number, ca: Buffer, clock: Clock): Promise<ApiServerState> {
   return new Promise((resolve) => {
-    const settle = (answer: 'ready' | 'not ready' | 'away') => {
+    const settle = (answer: ApiServerState) => {
       timer.cancel();
       resolve(answer);
     };

@@ -7,8 +7,8 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, sleep } from '#base/clock.ts';
-import { OperatorError } from '#base/errors.ts';
+import type { Clock } from '#base/clock.ts';
+import { messageOf } from '#base/errors.ts';
 import type { ApiClient } from '#client/client.ts';
 import { ensureAddons } from './addons.ts';
 import {
@@ -24,11 +24,13 @@ import {
 } from './data-dir.ts';
 import { HostProcess } from './host-process.ts';
 import { writeKubeconfigs } from './kubeconfig-file.ts';
+import { endLeftovers, isEmpty, leavePodsToSuccessors, leftoversIn } from './leftovers.ts';
 import { manifestsOf, type Program } from './manifests.ts';
 import { ensurePki } from './pki.ts';
-import { isRunning, type ProcessIdentity } from './process-identity.ts';
+import type { ProcessIdentity } from './process-identity.ts';
 import { waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
 import { assertPortsFree, type ControlPlaneSpec, chooseSpec, type MasterSpec, storeHost } from './spec.ts';
+import { removeSurplusNodes } from './surplus-nodes.ts';
 
 export interface UpOptions {
   dataDir: string;
@@ -57,6 +59,9 @@ export interface RunningControlPlane {
   stop(): Promise<void>;
 }
 
+/** Kubelets stop their pods one after the other. */
+const leftoversTimeoutMs = 30_000;
+
 export const defaults = { port: 6443, masters: 3, nodes: 3 };
 
 export async function up(
@@ -66,12 +71,14 @@ export async function up(
 ): Promise<RunningControlPlane> {
   const { clock, progress } = environment;
   const dir = openDataDir(options.dataDir, process.getuid?.());
-  const leftovers = claim(dir);
+  const lock = claim(dir);
   const processes: HostProcess[] = [];
-  const stop = () => stopAll(dir, processes);
+  const stop = async () => {
+    await stopAll(dir, processes);
+    lock.release();
+  };
   try {
-    for (const leftover of leftovers) await end(leftover, clock);
-    const spec = await specFor(dir, options, leftovers.length > 0);
+    const spec = await specFor(dir, options, clock);
     writeState(dir, spec);
     await ensurePki(dir.pki, spec, clock);
     writeKubeconfigs(dir, spec);
@@ -89,6 +96,7 @@ export async function up(
       await waitForReady(client, wait);
       progress('the API is ready');
       await ensureAddons(client);
+      await removeSurplusNodes(client, spec);
       const leaders = await waitForLeaders(client, wait);
       progress(`leaders are elected: scheduler ${leaders.scheduler}, controller manager ${leaders.controllerManager}`);
       await waitForNodes(client, spec.nodes, wait);
@@ -103,20 +111,23 @@ export async function up(
   }
 }
 
-/** Kept ports and masters, unless asked otherwise; new ones where there are none. */
-async function specFor(dir: DataDir, options: UpOptions, wasRunning: boolean): Promise<ControlPlaneSpec> {
+/** Kept ports and masters, unless asked otherwise; new ones where there are none. Ends what must not run on. */
+async function specFor(dir: DataDir, options: UpOptions, clock: Clock): Promise<ControlPlaneSpec> {
   const kept = readState(dir);
   const wanted = {
     port: options.port ?? kept?.port ?? defaults.port,
     masters: options.masters ?? kept?.masters.length ?? defaults.masters,
     nodes: options.nodes ?? kept?.nodes ?? defaults.nodes,
   };
+  const wasRunning = !isEmpty(leftoversIn(dir));
   if (!kept || kept.port !== wanted.port || kept.masters.length !== wanted.masters) {
+    if (wasRunning) await endLeftovers(dir, clock, leftoversTimeoutMs);
     return chooseSpec(wanted, process.platform);
   }
   const spec = { ...kept, nodes: wanted.nodes };
   // After a killed `up` the masters' pods still run, on these very ports, and will be adopted.
-  if (!wasRunning) await assertPortsFree(spec);
+  if (wasRunning) await leavePodsToSuccessors(dir, clock);
+  else await assertPortsFree(spec);
   return spec;
 }
 
@@ -153,6 +164,12 @@ function storeProcess(dir: DataDir, spec: ControlPlaneSpec, program: Program, en
   ]);
 }
 
+/**
+ * For drills: a component that is killed once a minute comes back at once each time, one that cannot run is tried again
+ * soon enough to be watched. A crash loop costs a start every ten seconds at most.
+ */
+const restartBackoff = { max: '10s', reset: '30s' };
+
 function kubeletProcess(master: MasterSpec, dir: DataDir, program: Program, environment: UpEnvironment): HostProcess {
   return hostProcess(`kubelet-${master.name}`, dir, environment, 30_000, [
     ...program,
@@ -167,6 +184,8 @@ function kubeletProcess(master: MasterSpec, dir: DataDir, program: Program, envi
     '--node-labels=node-role.kubernetes.io/control-plane=',
     '--register-with-taints=node-role.kubernetes.io/control-plane=:NoSchedule',
     '--stop-pods-on-exit',
+    `--restart-backoff-max=${restartBackoff.max}`,
+    `--restart-backoff-reset=${restartBackoff.reset}`,
   ]);
 }
 
@@ -184,7 +203,14 @@ function hostProcess(
       command,
       logFile,
       stopTimeoutMs,
-      onStart: (identity) => recordStart(dir, name, identity),
+      onStart(identity) {
+        try {
+          recordStart(dir, name, identity);
+        } catch (error) {
+          // Costs the next `up` or `down` the knowledge of this process; it must not cost the process its supervision.
+          environment.notice(`${name} runs, but that cannot be written down: ${messageOf(error)}`);
+        }
+      },
       onCrash: (code, killedBy) =>
         environment.notice(`${name} ended (${killedBy ?? `status ${code}`}), starting it again; its log: ${logFile}`),
     },
@@ -205,20 +231,4 @@ async function stopAll(dir: DataDir, processes: readonly HostProcess[]): Promise
   await Promise.all(kubelets.map((k) => k.stop()));
   await store?.stop();
   removeRunRecord(dir);
-}
-
-/** SIGTERM, then SIGKILL. For processes that are not our children. */
-export async function end(identity: ProcessIdentity, clock: Clock, timeoutMs = 10_000): Promise<void> {
-  const signals: [NodeJS.Signals, number][] = [
-    ['SIGTERM', timeoutMs],
-    ['SIGKILL', 5_000],
-  ];
-  for (const [name, patienceMs] of signals) {
-    if (!isRunning(identity)) return;
-    process.kill(identity.pid, name);
-    const deadline = clock.monotonic() + patienceMs;
-    while (isRunning(identity) && clock.monotonic() < deadline) await sleep(clock, 20);
-  }
-  if (isRunning(identity))
-    throw new OperatorError(`process ${identity.pid} does not end: stop it by hand, then try again`);
 }

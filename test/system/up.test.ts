@@ -59,6 +59,7 @@ test('up --detach, status, down: leave nothing running', async () => {
   assert.equal(parsed.leaders.scheduler, 'master1');
   assert.equal(parsed.masters[0].apiserver, 'ready');
   await assertRefused(['up', '--data-dir', dataDir], /already runs in .* stop it with evenkeel down/);
+  await assertRefused(['up', '--detach', '--data-dir', dataDir], /already runs in .* stop it with evenkeel down/);
   const down = await evenkeel(['down', '--data-dir', dataDir]);
   assert.equal(down.code, 0, down.stderr);
   assert.deepEqual(processesOf(dataDir), []);
@@ -66,17 +67,57 @@ test('up --detach, status, down: leave nothing running', async () => {
   assert.match((await evenkeel(['down', '--data-dir', dataDir])).stdout, /nothing was running/);
 });
 
-test('up: killed with -9: down ends what it left behind, and so does the next up', async () => {
+test('up: killed with -9: the next up takes over what runs, or down ends it', async () => {
   const plane = await ControlPlane.start(small, directory());
-  process.kill(plane.pid, 'SIGKILL');
-  await until('up is gone', () => !existsSync(`/proc/${plane.pid}`));
-  assert.notDeepEqual(processesOf(plane.dataDir), []);
+  const apiserver = plane.pidOf('kube-apiserver-master1');
+  await kill9(plane);
+  const status = await evenkeel(['status', '--data-dir', plane.dataDir]);
+  assert.equal(status.code, 3);
+  assert.match(status.stdout, /nobody looks after it: evenkeel up takes it over, evenkeel down ends it/);
   const again = await ControlPlane.start([], plane.dataDir, plane.port);
+  assert.equal(again.pidOf('kube-apiserver-master1'), apiserver, 'adopted, not restarted');
   await again.kubectlOk('get', 'nodes');
-  process.kill(again.pid, 'SIGKILL');
-  await until('up is gone', () => !existsSync(`/proc/${again.pid}`));
-  assert.equal((await evenkeel(['down', '--data-dir', plane.dataDir])).code, 0);
+  await kill9(again);
+  for (const name of ['etcd', 'kubelet-master1']) process.kill(again.pidOf(name)!, 'SIGKILL');
+  const down = await evenkeel(['down', '--data-dir', plane.dataDir]);
+  assert.match(down.stdout, /^stopped/);
   assert.deepEqual(processesOf(plane.dataDir), []);
+});
+
+test('up: fewer masters and nodes than before: their Node objects go too', async () => {
+  const plane = await ControlPlane.start(['--masters', '2', '--nodes', '2'], directory());
+  assert.match(await plane.kubectlOk('get', 'nodes', '-o', 'name'), /master2/);
+  await plane.stop();
+  const smaller = await ControlPlane.start(small, plane.dataDir, plane.port);
+  try {
+    const nodes = await smaller.kubectlOk('get', 'nodes', '-o', 'name');
+    assert.deepEqual(nodes.trim().split('\n').sort(), ['node/master1', 'node/node1']);
+  } finally {
+    await smaller.destroy();
+  }
+});
+
+test('up: its terminal is closed, or Ctrl-C twice: nothing is left running', async () => {
+  const plane = await ControlPlane.start(small, directory());
+  process.kill(plane.pid, 'SIGHUP');
+  await until('all has ended', () => processesOf(plane.dataDir).length === 0 && !existsSync(`/proc/${plane.pid}`));
+  const again = await ControlPlane.start([], plane.dataDir, plane.port);
+  process.kill(again.pid, 'SIGINT');
+  // While it stops; when that was too fast, there is nobody to send to.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  if (existsSync(`/proc/${again.pid}`)) process.kill(again.pid, 'SIGINT');
+  await until('all has ended', () => processesOf(plane.dataDir).length === 0);
+});
+
+test('up: several at once on one directory: one runs, the others say so', async () => {
+  const dataDir = directory();
+  const port = String(await freePort());
+  const command = ['up', '--detach', '--data-dir', dataDir, '--port', port, '--masters', '1', '--nodes', '0'];
+  const outcomes = await Promise.all([1, 2, 3].map(() => evenkeel(command)));
+  await evenkeel(['down', '--data-dir', dataDir]);
+  assert.deepEqual(outcomes.map((o) => o.code).sort(), [0, 1, 1]);
+  for (const { code, stderr } of outcomes) if (code === 1) assert.match(stderr, /a control plane already runs in/);
+  assert.deepEqual(processesOf(dataDir), []);
 });
 
 test('up: private keys: nobody else may read them', async () => {
@@ -133,6 +174,11 @@ test('up: a data directory that is not ours: refused, and left as it was', async
   await assertRefused(['up', '--data-dir', damaged], /cannot be read/);
   chmodSync(damaged, 0o700);
 });
+
+async function kill9(plane: ControlPlane): Promise<void> {
+  process.kill(plane.pid, 'SIGKILL');
+  await until('up is gone', () => !existsSync(`/proc/${plane.pid}`));
+}
 
 /** Processes whose command line names the directory. */
 function processesOf(dataDir: string): string[] {
