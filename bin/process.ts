@@ -39,12 +39,13 @@ export async function runProcess(
 function oneLine(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof UsageError || error.name === 'OperatorError') return error.message;
-  if (isFileError(error)) return `${error.message}: make that path usable, or choose another`;
+  if (isDiskError(error)) return `${error.message}: mend that disk or path, or choose another`;
   return error.stack ?? error.message;
 }
 
 /** A full disk, a read-only one, somebody else's file: whichever part ran into it, the operator can mend it. */
-function isFileError(error: Error): boolean {
-  const { code, path } = error as NodeJS.ErrnoException;
-  return path !== undefined && /^(EACCES|EPERM|EROFS|ENOSPC|EDQUOT|ENOTDIR|EISDIR|ENOENT|EIO)$/.test(code ?? '');
+function isDiskError(error: Error): boolean {
+  const { code = '', path } = error as NodeJS.ErrnoException;
+  if (/^(ENOSPC|EDQUOT|EROFS|EIO)$/.test(code)) return true;
+  return path !== undefined && /^(EACCES|EPERM|ENOTDIR|EISDIR|ENOENT)$/.test(code);
 }
