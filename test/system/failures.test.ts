@@ -1,6 +1,6 @@
 /** kill -9 of everything, one at a time, with clients writing and watching throughout. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { ControlPlane, until } from './control-plane.ts';
 import { Traffic } from './traffic.ts';
 
@@ -27,6 +27,13 @@ const leaderOf = async (lease: string) =>
     '_',
   )[0]!;
 
+async function startTraffic(t: TestContext, prefix: string): Promise<Traffic> {
+  const traffic = new Traffic(plane.kubeconfig, prefix);
+  t.after(() => traffic.stop());
+  await traffic.start();
+  return traffic;
+}
+
 /** Something new is scheduled and runs. */
 async function assertSchedules(name: string): Promise<void> {
   await plane.kubectlOk('run', name, '--image=x', '--restart=Never');
@@ -34,9 +41,8 @@ async function assertSchedules(name: string): Promise<void> {
   await plane.kubectlOk('delete', 'pod', name, '--wait=false');
 }
 
-test('kill -9: each API server in turn: no acknowledged write is lost, watches resume', async () => {
-  const traffic = new Traffic(plane.kubeconfig, 'apiserver');
-  await traffic.start();
+test('kill -9: each API server in turn: no acknowledged write is lost, watches resume', async (t) => {
+  const traffic = await startTraffic(t, 'apiserver');
   for (const master of plane.masters) {
     const pid = await kill(`kube-apiserver-${master.name}`);
     await traffic.flows();
@@ -59,17 +65,15 @@ test('kill -9: each API server in turn: no acknowledged write is lost, watches r
   await traffic.stopAndVerify();
 });
 
-test('kill -9: the leading scheduler: new pods are scheduled by another', async () => {
-  const traffic = new Traffic(plane.kubeconfig, 'scheduler');
-  await traffic.start();
+test('kill -9: the leading scheduler: new pods are scheduled by another', async (t) => {
+  const traffic = await startTraffic(t, 'scheduler');
   await kill(`kube-scheduler-${await leaderOf('kube-scheduler')}`);
   await assertSchedules('after-scheduler');
   await traffic.stopAndVerify();
 });
 
-test('kill -9: the leading controller manager: deployments still roll out', async () => {
-  const traffic = new Traffic(plane.kubeconfig, 'manager');
-  await traffic.start();
+test('kill -9: the leading controller manager: deployments still roll out', async (t) => {
+  const traffic = await startTraffic(t, 'manager');
   await kill(`kube-controller-manager-${await leaderOf('kube-controller-manager')}`);
   await plane.kubectlOk('create', 'deployment', 'after-manager', '--image=x', '--replicas=3');
   await plane.kubectlOk('rollout', 'status', 'deployment/after-manager', '--timeout=60s');
@@ -77,18 +81,16 @@ test('kill -9: the leading controller manager: deployments still roll out', asyn
   await traffic.stopAndVerify();
 });
 
-test('kill -9: the load balancer: its kubelet brings it back', async () => {
-  const traffic = new Traffic(plane.kubeconfig, 'lb');
-  await traffic.start();
+test('kill -9: the load balancer: its kubelet brings it back', async (t) => {
+  const traffic = await startTraffic(t, 'lb');
   const pid = await kill('kube-lb-master1');
   await restarted('kube-lb-master1', pid);
   await traffic.flows();
   await traffic.stopAndVerify();
 });
 
-test('kill -9: the store: comes back with everything it acknowledged', async () => {
-  const traffic = new Traffic(plane.kubeconfig, 'store');
-  await traffic.start();
+test('kill -9: the store: comes back with everything it acknowledged', async (t) => {
+  const traffic = await startTraffic(t, 'store');
   const pid = await kill('etcd');
   await restarted('etcd', pid);
   await traffic.flows();
@@ -96,9 +98,8 @@ test('kill -9: the store: comes back with everything it acknowledged', async () 
   await traffic.stopAndVerify();
 });
 
-test('kill -9: a kubelet: its successor adopts what runs', async () => {
-  const traffic = new Traffic(plane.kubeconfig, 'kubelet');
-  await traffic.start();
+test('kill -9: a kubelet: its successor adopts what runs', async (t) => {
+  const traffic = await startTraffic(t, 'kubelet');
   const components = ['kube-apiserver-master2', 'kube-scheduler-master2', 'kube-controller-manager-master2'];
   const before = components.map((name) => plane.pidOf(name));
   const pid = await kill('kubelet-master2');

@@ -78,6 +78,14 @@ export class Traffic {
     for (const name of this.unknown) assert.equal(names.has(name), present.has(name), name);
   }
 
+  /** Also after a failed test: nothing goes on writing or watching. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#failure ??= new Error('stopped');
+    this.#abortWatch();
+    await Promise.all([this.#writing, this.#watching]);
+  }
+
   async #write(): Promise<void> {
     let last = Date.now();
     for (let i = 0; !this.#stopped; i++) {

@@ -21,6 +21,11 @@ import { StoreRevision } from './store-revision.ts';
 const backoffMinMs = 50;
 const backoffMaxMs = 2_000;
 const parallelListsMax = 4;
+/**
+ * A server that starts takes its first state from this many revisions ago and follows the store from there: so its
+ * rings hold what just happened, and a watch that broke with another server resumes here without listing again.
+ */
+const pastRevisions = 1_000;
 /** So long may progress requests go unanswered before the stream is given up. */
 const silentStreamMs = 5_000;
 
@@ -44,6 +49,10 @@ export class StoreWatch {
   /** The last revision that is in the queue or applied; 0 before the first contact. */
   #received = 0;
   #clusterId = '';
+  /** Where the store stood when we first looked: before that is applied, we are behind. */
+  #upToDateAt = 0;
+  /** The past is gone (compacted), or of another store: begin at the present. */
+  #noPast = false;
   /** Counts the times that lists under way became worthless. */
   #generation = 0;
   #stream: KvWatch | undefined;
@@ -65,7 +74,7 @@ export class StoreWatch {
 
   /** Every resource has its initial state. */
   get synced(): boolean {
-    if (this.#received === 0) return false;
+    if (this.#received === 0 || this.revision.applied < this.#upToDateAt) return false;
     for (const cache of this.#caches.values()) if (!cache.ready) return false;
     return true;
   }
@@ -196,8 +205,9 @@ export class StoreWatch {
     }
     this.#clusterId = header.clusterId;
     if (this.#received === 0) {
-      this.#received = header.revision;
-      this.#queue.pushProgress(header.revision);
+      this.#received = this.#noPast ? header.revision : Math.max(1, header.revision - pastRevisions);
+      this.#upToDateAt = header.revision;
+      this.#queue.pushProgress(this.#received);
     }
   }
 
@@ -209,6 +219,7 @@ export class StoreWatch {
   }
 
   #forget(): void {
+    this.#noPast = true;
     this.#generation++;
     this.#toFill.clear();
     this.#queue.clear();

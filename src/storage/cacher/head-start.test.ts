@@ -1,0 +1,70 @@
+/** A server that has just started serves watches that broke with another one. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeEtcd } from '../testing/fake-etcd.ts';
+import {
+  eventually,
+  everything,
+  keyOf,
+  map,
+  maps,
+  nameOf,
+  Recorder,
+  type RunningBackend,
+  startBackend,
+} from '../testing/fixtures.ts';
+
+async function started(etcd: FakeEtcd): Promise<RunningBackend> {
+  const backend = startBackend(etcd);
+  backend.resource(maps);
+  await eventually(() => backend.synced(), 'synced');
+  return backend;
+}
+
+test('start: a watch from before the start: resumes without a gap', async () => {
+  const etcd = new FakeEtcd();
+  const first = await started(etcd);
+  const storage = first.resource(maps);
+  const seen = await storage.create(keyOf('seen'), map('seen'));
+  for (const name of ['a', 'b', 'c']) await storage.create(keyOf(name), map(name));
+  await storage.guaranteedUpdate(keyOf('a'), () => undefined);
+  first.stop();
+
+  const second = await started(etcd);
+  const recorder = new Recorder();
+  await second.resource(maps).watch(everything({ revision: seen!.revision }), recorder);
+  await eventually(() => recorder.seen.length === 4, 'all that happened since');
+  assert.deepEqual(recorder.lines, ['ADDED a', 'ADDED b', 'ADDED c', 'DELETED a']);
+  const list = await second.resource(maps).list({ prefix: maps.prefix });
+  assert.deepEqual(list.entries.map(nameOf), ['b', 'c', 'seen']);
+  second.stop();
+});
+
+test('start: ready only with the present, not with the past it began from', async () => {
+  const etcd = new FakeEtcd();
+  const first = await started(etcd);
+  for (let i = 0; i < 50; i++) await first.resource(maps).create(keyOf(`x${i}`), map(`x${i}`));
+  first.stop();
+  const second = await started(etcd);
+  const list = await second.resource(maps).list({ prefix: maps.prefix, revision: 0 });
+  assert.equal(list.entries.length, 50);
+  second.stop();
+});
+
+test('start: the past is compacted: begins at the present', async () => {
+  const etcd = new FakeEtcd();
+  const first = await started(etcd);
+  const storage = first.resource(maps);
+  const old = await storage.create(keyOf('old'), map('old'));
+  await storage.create(keyOf('new'), map('new'));
+  first.stop();
+  etcd.compact(etcd.revision);
+
+  const second = await started(etcd);
+  const list = await second.resource(maps).list({ prefix: maps.prefix });
+  assert.deepEqual(list.entries.map(nameOf), ['new', 'old']);
+  await assert.rejects(second.resource(maps).watch(everything({ revision: old!.revision }), new Recorder()), {
+    message: /too old resource version/,
+  });
+  second.stop();
+});
