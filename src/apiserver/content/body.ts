@@ -6,8 +6,8 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { DecodeError, decodeObject, unknownFieldText } from '#apimachinery/schema/decode.ts';
 import { apiErrors, type StatusError } from '#apimachinery/status-error.ts';
 import type { Scheme } from '#apis/scheme.ts';
-import { messageOf } from '#base/errors.ts';
 import type { ApiRequest } from '../request.ts';
+import { type ParsedYaml, parseYaml, YamlSyntaxError } from './parse-yaml.ts';
 
 const protobuf = 'application/vnd.kubernetes.protobuf';
 const accepted = ['application/json', 'application/yaml', protobuf];
@@ -25,7 +25,7 @@ export async function decodeBody(request: ApiRequest, scheme: Scheme, gvk: Group
 export function decodeAs(
   request: ApiRequest,
   scheme: Scheme,
-  parsed: ParsedJson,
+  parsed: ParsedBody,
   gvk: GroupVersionKind,
   validation: FieldValidation,
 ): KubeObject {
@@ -38,8 +38,8 @@ export function decodeAs(
     const { object, unknownFields } = decodeObject(scheme.schemas, schema, typed, {
       floatLiterals: parsed.floatLiterals,
     });
-    if (unknownFields.length > 0 || parsed.duplicateFields.length > 0) {
-      const texts = [...parsed.duplicateFields.map(duplicateFieldText), ...unknownFields.map(unknownFieldText)];
+    const texts = [...duplicateTexts(parsed), ...unknownFields.map(unknownFieldText)];
+    if (texts.length > 0) {
       if (validation === 'Strict') throw refuse(`strict decoding error: ${texts.join(', ')}`);
       if (validation === 'Warn') request.warnings.push(...texts);
     }
@@ -47,6 +47,11 @@ export function decodeAs(
   } catch (error) {
     throw error instanceof DecodeError ? refuse(error.message) : error;
   }
+}
+
+function duplicateTexts({ duplicateFields, yamlDuplicates = [] }: ParsedBody): string[] {
+  if (yamlDuplicates.length > 0) return [`yaml: unmarshal errors:\n  ${yamlDuplicates.join('\n  ')}`];
+  return duplicateFields.map(duplicateFieldText);
 }
 
 /** Metadata is an object for everyone behind here, sent or not. */
@@ -84,17 +89,21 @@ export function optionsKind(request: ApiRequest): string {
         : 'DeleteOptions';
 }
 
-async function parseBody(request: ApiRequest, scheme: Scheme, kind: string): Promise<ParsedJson> {
+/** `yamlDuplicates`: keys given twice, where the body was YAML. */
+type ParsedBody = ParsedJson & { yamlDuplicates?: string[] };
+
+async function parseBody(request: ApiRequest, scheme: Scheme, kind: string): Promise<ParsedBody> {
   const media = mediaTypeOf(request);
   const unrecognized = (why: string, body: Buffer): StatusError =>
     apiErrors.badRequest(`the object provided is unrecognized (must be of type ${kind}): ${why} (${summaryOf(body)})`);
   if (media === 'application/yaml') {
     const body = await request.readBody();
-    const value = await parseYaml(body.toString(), (why) => unrecognized(`yaml: ${why}`, body));
+    const { value, duplicates } = await readYaml(body.toString(), (why) => unrecognized(`yaml: ${why}`, body));
     return {
       value: asObject(value, (why) => unrecognized(why, body)),
       duplicateFields: [],
       floatLiterals: undefined,
+      yamlDuplicates: duplicates,
     };
   }
   if (media === protobuf) return parseProtobuf(await request.readBody(), scheme, unrecognized);
@@ -134,17 +143,15 @@ export function mediaTypeOf(request: ApiRequest): string {
   return (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
 }
 
-/** Loaded by the first client that sends it. */
-async function parseYaml(text: string, refuse: (why: string) => StatusError): Promise<unknown> {
-  const { parse } = await import('yaml');
+async function readYaml(text: string, refuse: (why: string) => StatusError): Promise<ParsedYaml> {
   try {
-    return parse(text, { uniqueKeys: false, version: '1.1' });
+    return await parseYaml(text);
   } catch (error) {
-    const why = messageOf(error).split('\n')[0]!;
+    if (!(error instanceof YamlSyntaxError)) throw error;
     throw refuse(
-      /compact mappings|implicit map key|Nested mappings/i.test(why)
+      /compact mappings|implicit map key|Nested mappings/i.test(error.message)
         ? 'mapping values are not allowed in this context'
-        : why,
+        : error.message,
     );
   }
 }

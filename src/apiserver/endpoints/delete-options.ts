@@ -4,6 +4,7 @@ import { apiErrors } from '#apimachinery/status-error.ts';
 import { scheme } from '#apis/scheme.ts';
 import { messageOf } from '#base/errors.ts';
 import { mediaTypeOf } from '../content/body.ts';
+import { parseYaml } from '../content/parse-yaml.ts';
 import type { DeleteOptions } from '../registry/registry.ts';
 import type { ApiRequest } from '../request.ts';
 import { parseInteger } from './list-options.ts';
@@ -64,7 +65,10 @@ async function readOptions(request: ApiRequest): Promise<SentOptions> {
   const text = body.toString();
   let value: SentOptions;
   try {
-    value = mediaTypeOf(request) === 'application/yaml' ? (await import('yaml')).parse(text) : parseJson(text).value;
+    value =
+      mediaTypeOf(request) === 'application/yaml'
+        ? ((await parseYaml(text)).value as SentOptions)
+        : parseJson(text).value;
   } catch (error) {
     throw apiErrors.badRequest(`couldn't get version/kind; json parse error: ${messageOf(error)}`);
   }
