@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { decodeObject } from '#apimachinery/schema/decode.ts';
 import facts from './facts/defaults-observed.json' with { type: 'json' };
 import { scheme } from './scheme.ts';
+import { jane } from './testing/fixtures.ts';
 
 /** Added by admission, by allocators or by the registry, not by the kind. */
 const byOthers: Record<string, RegExp> = {
@@ -26,7 +27,7 @@ for (const { case: name, group, version, resource, sent, added } of observed.cas
     object.metadata.uid = '{uuid}';
     object.metadata.creationTimestamp = created;
     scheme.kind(info)?.setDefaults?.(object);
-    scheme.strategy(group, resource).prepareForCreate?.(object);
+    scheme.strategy(group, resource).prepareForCreate?.(object, jane);
     const result = decode(object);
 
     const expected = structuredClone(sent) as Record<string, unknown>;

@@ -28,10 +28,13 @@ export interface Strategy {
   generationOf?(object: KubeObject): unknown;
   /** Status is a subresource: a create drops it, an update keeps the old one, a status update keeps all else. */
   hasStatus?: boolean;
+  /** Node: a kubelet creates it with its status. Default false. */
+  keepsStatusAtCreation?: boolean;
   /** Drops or sets what a client may not choose. In place. */
-  prepareForCreate?(object: KubeObject): void;
+  prepareForCreate?(object: KubeObject, requester: Requester): void;
   prepareForUpdate?(object: KubeObject, old: KubeObject): void;
-  prepareForStatusUpdate?(object: KubeObject, old: KubeObject): void;
+  /** Also through `approval`. `now` in ms since the epoch. */
+  prepareForStatusUpdate?(object: KubeObject, old: KubeObject, now: number): void;
   /** Beyond ObjectMeta, which the registry checks. */
   validate?(object: KubeObject): FieldError[];
   validateUpdate?(object: KubeObject, old: KubeObject): FieldError[];
@@ -54,6 +57,14 @@ export interface Strategy {
   ttlSeconds?(object: KubeObject): number;
   /** The scale subresource: where spec.replicas, status.replicas and the selector are. */
   scale?: ScalePaths;
+}
+
+/** Who makes an object, where the object says so. */
+export interface Requester {
+  name: string;
+  uid?: string;
+  groups: string[];
+  extra?: Record<string, string[]>;
 }
 
 export type NameRule = 'dns-subdomain' | 'dns-label' | 'dns-1035-label' | 'path-segment' | 'rbac';

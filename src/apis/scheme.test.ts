@@ -6,6 +6,7 @@ import { builtInKinds } from './built-in-kinds.ts';
 import resourceFacts from './facts/resources.json' with { type: 'json' };
 import columnFacts from './facts/table-columns.json' with { type: 'json' };
 import { scheme } from './scheme.ts';
+import { jane } from './testing/fixtures.ts';
 
 const now = Date.parse('2026-01-01T00:00:00Z');
 
@@ -78,7 +79,7 @@ test('scheme: status: a new object gets the zero status, of its own', () => {
   const { prepareForCreate } = scheme.strategy('apps', 'daemonsets');
   const make = () => {
     const object = { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: {}, spec: {}, status: undefined as unknown };
-    prepareForCreate!(object);
+    prepareForCreate!(object, jane);
     return object.status as Record<string, unknown>;
   };
   assert.equal(make()['numberReady'], 0);

@@ -196,12 +196,14 @@ function hasZeroStatus(info: ResourceInfo): boolean {
 }
 
 /** A new object's status is what an API server prints for an empty one: `replicas: 0`, `conditions: null`. */
-function withZeroStatus(info: ResourceInfo, own: Strategy): (object: KubeObject) => void {
+function withZeroStatus(info: ResourceInfo, own: Strategy): NonNullable<Strategy['prepareForCreate']> {
   let zero: unknown;
-  return (object) => {
-    zero ??= decodeObject(schemas, info.schema, {}).object.status;
-    object['status'] = structuredClone(zero);
-    own.prepareForCreate?.(object);
+  return (object, requester) => {
+    if (!own.keepsStatusAtCreation || object['status'] === undefined) {
+      zero ??= decodeObject(schemas, info.schema, {}).object.status;
+      object['status'] = structuredClone(zero);
+    }
+    own.prepareForCreate?.(object, requester);
   };
 }
 

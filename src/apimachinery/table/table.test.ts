@@ -7,7 +7,7 @@ import { buildTable, columnsFromFacts, parseIncludeObject } from './table.ts';
 const configMap: KubeObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { k: 'v' } };
 const columns = columnsFromFacts([['Name', 'string', 'name', 0]], (name) => `the ${name}`);
 const build = (include: 'None' | 'Metadata' | 'Object') =>
-  buildTable(columns, [configMap], (o) => [o.metadata.name], { resourceVersion: '7' }, include);
+  buildTable(columns, [configMap], (o) => ({ cells: [o.metadata.name] }), { resourceVersion: '7' }, include);
 
 test('table: shape: columns, cells, and the object asked for', () => {
   assert.deepEqual(build('Metadata'), {

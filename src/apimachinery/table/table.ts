@@ -14,8 +14,17 @@ export interface TableColumnDefinition {
 /** Which object goes with a row: Metadata when the client does not say. */
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
+export interface TableRowCondition {
+  type: string;
+  status: string;
+  reason: string;
+  message: string;
+}
+
 export interface TableRow {
   cells: unknown[];
+  /** What a client may show of the row as a whole: `Completed`. */
+  conditions?: TableRowCondition[];
   object: PartialObjectMetadata | KubeObject | null;
 }
 
@@ -37,7 +46,7 @@ export function parseIncludeObject(text: string | null | undefined): IncludeObje
 export function buildTable(
   columns: readonly TableColumnDefinition[] | null,
   objects: readonly KubeObject[],
-  cellsOf: (object: KubeObject) => unknown[],
+  rowOf: (object: KubeObject) => Omit<TableRow, 'object'>,
   metadata: ListMeta,
   includeObject: IncludeObject,
 ): Table {
@@ -46,7 +55,7 @@ export function buildTable(
     apiVersion: 'meta.k8s.io/v1',
     metadata,
     columnDefinitions: columns === null ? null : [...columns],
-    rows: objects.map((object) => ({ cells: cellsOf(object), object: rowObject(object, includeObject) })),
+    rows: objects.map((object) => ({ ...rowOf(object), object: rowObject(object, includeObject) })),
   };
 }
 

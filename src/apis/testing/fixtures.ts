@@ -2,7 +2,7 @@
 import { parseGroupVersion } from '#apimachinery/group-version.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { decodeObject } from '#apimachinery/schema/decode.ts';
-import type { Strategy } from '../kind.ts';
+import type { Requester, Strategy } from '../kind.ts';
 import { scheme } from '../scheme.ts';
 
 /** `apiVersion`, `kind` and whatever the test is about; the name is `x` unless given. */
@@ -19,12 +19,15 @@ export function strategyOf(object: KubeObject): Strategy {
   return scheme.strategy(group, scheme.byKind(group, version, object.kind)!.resource);
 }
 
+/** Who makes the objects of tests. */
+export const jane: Requester = { name: 'jane', groups: ['system:authenticated'] };
+
 /** After creation, with the status a client gave, as a component would have written it. */
 export function created(object: KubeObject): KubeObject {
   const given = Object.entries(object['status'] ?? {}).filter(([, value]) => value !== null);
   object.metadata.uid = 'uid-1';
   object.metadata.creationTimestamp = '2026-01-01T00:00:00Z';
-  strategyOf(object).prepareForCreate?.(object);
+  strategyOf(object).prepareForCreate?.(object, jane);
   return { ...object, status: { ...object['status'], ...Object.fromEntries(given) } };
 }
 

@@ -1,6 +1,6 @@
 import { formatGroupVersion } from '#apimachinery/group-version.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { TableColumnDefinition } from '#apimachinery/table/table.ts';
+import type { TableColumnDefinition, TableRow } from '#apimachinery/table/table.ts';
 import type { ResourceInfo } from '#apis/kind.ts';
 import type { Scheme } from '#apis/scheme.ts';
 import type { Clock } from '#base/clock.ts';
@@ -23,7 +23,7 @@ export interface ServedResource {
   toServed(object: KubeObject): KubeObject;
   /** In place, defaulted, to the stored version. */
   toStored(object: KubeObject): KubeObject;
-  tableRow(object: KubeObject, nowMs: number): unknown[];
+  tableRow(object: KubeObject, nowMs: number): Omit<TableRow, 'object'>;
   nowMs(): number;
 }
 
@@ -50,8 +50,14 @@ export function createServedResource(registry: Registry, info: ResourceInfo, clo
       definition?.setDefaults?.(object);
       return toStorageVersion(scheme, info, object);
     },
-    tableRow: (object, nowMs) =>
-      strategy.tableRow?.(object, nowMs) ?? [object.metadata.name ?? '', object.metadata.creationTimestamp ?? null],
+    tableRow(object, nowMs) {
+      const cells = strategy.tableRow?.(object, nowMs);
+      const conditions = strategy.tableRowConditions?.(object) ?? [];
+      return {
+        cells: cells ?? [object.metadata.name ?? '', object.metadata.creationTimestamp ?? null],
+        ...(conditions.length > 0 ? { conditions } : {}),
+      };
+    },
     nowMs: () => clock.now(),
   };
 }

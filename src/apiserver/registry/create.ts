@@ -88,9 +88,9 @@ async function createOnce(
 /** What the strategy makes of a new object, and whether it is valid. In place; also for an update that creates. */
 export function prepareNew(resource: Resource, context: WriteContext, object: KubeObject): void {
   const { info, strategy } = resource;
-  if (strategy.hasStatus) delete object['status'];
+  if (strategy.hasStatus && !strategy.keepsStatusAtCreation) delete object['status'];
   if (strategy.hasGeneration) object.metadata.generation = 1;
-  strategy.prepareForCreate?.(object);
+  strategy.prepareForCreate?.(object, context.user);
   const errors = [
     ...validateObjectMeta(object.metadata, {
       namespaced: info.namespaced,

@@ -33,7 +33,8 @@ export function validateSubresource(
   old: KubeObject,
 ): FieldError[] {
   if (subresource === 'status' || subresource === 'approval') return strategy.validateStatusUpdate?.(object, old) ?? [];
-  return subresource === '' ? (strategy.validateUpdate?.(object, old) ?? []) : [];
+  if (subresource === '') return strategy.validateUpdate?.(object, old) ?? [];
+  return strategy.validateSubresource?.[subresource]?.(object, old) ?? [];
 }
 
 function withStatus(object: KubeObject, status: unknown): KubeObject {

@@ -1,3 +1,4 @@
+import { encodeJson } from '#apimachinery/json/encode-json.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import type { ResourceCodec, StoredObject } from '../storage.ts';
 
@@ -33,7 +34,7 @@ export function decodeEntry(codec: ResourceCodec, key: string, value: Buffer, re
   const object = codec.decode(value);
   object.metadata = stamped(object.metadata, revision);
   const labels = object.metadata.labels;
-  return new Entry(key, revision, Buffer.from(JSON.stringify(object)), labels, codec.selectableFields(object));
+  return new Entry(key, revision, Buffer.from(encodeJson(object)), labels, codec.selectableFields(object));
 }
 
 /**
@@ -43,7 +44,7 @@ export function decodeEntry(codec: ResourceCodec, key: string, value: Buffer, re
 export function restampEntry(entry: Entry, revision: number): Entry {
   const object = entry.object();
   object.metadata.resourceVersion = String(revision);
-  return new Entry(entry.key, revision, Buffer.from(JSON.stringify(object)), entry.labels, entry.fields);
+  return new Entry(entry.key, revision, Buffer.from(encodeJson(object)), entry.labels, entry.fields);
 }
 
 const beforeResourceVersion = ['name', 'generateName', 'namespace', 'selfLink', 'uid'] as const;

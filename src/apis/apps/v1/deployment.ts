@@ -13,6 +13,13 @@ export const deployment: KindModule = {
   definition: { setDefaults },
   strategy: {
     hasGeneration: true,
+    // The revision history is annotations: the controller must see those change as well.
+    generationOf: ({ spec, metadata }) => [spec, metadata.annotations ?? {}],
+    prepareForStatusUpdate(object, old) {
+      object.metadata = { ...object.metadata };
+      if (old.metadata.labels) object.metadata.labels = old.metadata.labels;
+      else delete object.metadata.labels;
+    },
     validate,
     validateUpdate: (object, old) => [
       ...validate(object),

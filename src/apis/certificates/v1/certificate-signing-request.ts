@@ -1,6 +1,6 @@
 import { type FieldError, fieldError } from '#apimachinery/field-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { formatAge } from '#apimachinery/time.ts';
+import { formatAge, formatTime } from '#apimachinery/time.ts';
 import type { KindModule } from '../../built-in-kinds.ts';
 import { each } from '../../set-default.ts';
 import { ageOf, none } from '../../table-cells.ts';
@@ -9,6 +9,11 @@ const expirationSecondsMin = 600;
 
 export const certificateSigningRequest: KindModule = {
   strategy: {
+    /** Who asks is the server's word, not the client's: approvers go by it. */
+    prepareForCreate({ spec = {} }, { name, uid, groups, extra }) {
+      Object.assign(spec, { username: name, uid, groups, extra });
+    },
+    prepareForStatusUpdate: setConditionTimes,
     /** The request stays as it was made; decisions go through the subresources. */
     prepareForUpdate(object, old) {
       object.spec = old.spec;
@@ -30,6 +35,16 @@ export const certificateSigningRequest: KindModule = {
     },
   },
 };
+
+/** In place: a condition is dated by the server where its author did not. */
+function setConditionTimes(object: KubeObject, old: KubeObject, now: number): void {
+  for (const condition of each(object.status?.conditions)) {
+    condition.lastUpdateTime ||= formatTime(now);
+    if (condition.lastTransitionTime) continue;
+    const before = each(old.status?.conditions).find((c) => c.type === condition.type && c.status === condition.status);
+    condition.lastTransitionTime = before?.lastTransitionTime ?? formatTime(now);
+  }
+}
 
 function validate({ spec = {} }: KubeObject): FieldError[] {
   const errors: FieldError[] = [];

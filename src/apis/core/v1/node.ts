@@ -15,6 +15,7 @@ export const node: KindModule = {
     },
   },
   strategy: {
+    keepsStatusAtCreation: true,
     prepareForCreate(object) {
       object.spec ??= {};
     },
