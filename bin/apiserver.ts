@@ -9,6 +9,8 @@ import { createLogger } from '#base/log.ts';
 import { realClock } from '#os/real-clock.ts';
 import { runProcess } from './process.ts';
 
+export { apiServerFlags as flags } from '#apiserver/flags.ts';
+
 export function main(argv: string[], name: string): Promise<never> {
   return runProcess(name, async (signal) => {
     const parsed = await parseCommandLine(argv);
@@ -89,14 +91,17 @@ function etcdTls(caFile: string, certFile: string, keyFile: string): { ca: Buffe
 }
 
 function usage(name: string): string {
-  return `The API server: serves the Kubernetes API in front of an etcd cluster. Any number of them may run at once.
+  return `The API server: serves the Kubernetes API in front of an etcd cluster.
+Any number of them may run at once.
 
 Usage:
   ${name} --etcd-servers URL[,URL…] [flags]
 
 Examples:
-  ${name} --etcd-servers http://127.0.0.1:2379 --cert-dir /tmp/certs --token-auth-file tokens.csv --authorization-mode Node,RBAC
-  ${name} --etcd-servers https://10.0.0.1:2379,https://10.0.0.2:2379 --etcd-cafile ca.crt --etcd-certfile etcd.crt --etcd-keyfile etcd.key
+  ${name} --etcd-servers http://127.0.0.1:2379 --cert-dir /tmp/certs \\
+    --token-auth-file tokens.csv --authorization-mode Node,RBAC
+  ${name} --etcd-servers https://10.0.0.1:2379,https://10.0.0.2:2379 \\
+    --etcd-cafile ca.crt --etcd-certfile etcd.crt --etcd-keyfile etcd.key
 
 All flags of kube-apiserver are accepted; these have an effect:
 ${formatFlags(apiServerFlags())}

@@ -24,7 +24,7 @@ import { runProcess } from './process.ts';
 
 const component = 'kube-controller-manager';
 
-const flags: FlagSpec[] = [
+export const flags: FlagSpec[] = [
   ...componentFlags(facts.flags, {
     ...electedComponentFlags,
     controllers: 'which controllers run: * all, name also that one, -name not that one',
@@ -109,7 +109,8 @@ Usage:
   ${name} --kubeconfig FILE [flags]
 
 Examples:
-  ${name} --kubeconfig /etc/kubernetes/controller-manager.conf --root-ca-file /etc/kubernetes/pki/ca.crt
+  ${name} --kubeconfig /etc/kubernetes/controller-manager.conf \\
+    --root-ca-file /etc/kubernetes/pki/ca.crt
   ${name} --kubeconfig admin.conf --leader-elect=false --controllers '*,-node-lifecycle-controller'
 
 Flags:

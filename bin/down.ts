@@ -6,7 +6,7 @@ import { realClock } from '#os/real-clock.ts';
 import { dataDirFlag, dataDirOf } from './local.ts';
 import { runProcess } from './process.ts';
 
-const flags: FlagSpec[] = [
+export const flags: FlagSpec[] = [
   dataDirFlag,
   { name: 'timeout', kind: 'duration', description: 'kill what has not ended by itself after this', default: '45s' },
 ];

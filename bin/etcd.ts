@@ -9,6 +9,8 @@ import type { ListenerTls } from '#store/rpc/listener.ts';
 import { readTlsFiles } from '#store/rpc/tls-files.ts';
 import { runProcess } from './process.ts';
 
+export const flags = etcdFlags;
+
 const usage = (name: string) => `Usage: ${name} [flags]
 
 A store that speaks etcd's v3 API: one member, in one directory.

@@ -1,10 +1,14 @@
 #!/usr/bin/env node
 /** `evenkeel COMMAND`: loads the one file that the command needs, and runs it. */
-import { enableCompileCache } from 'node:module';
+import nodeModule from 'node:module';
+import type { FlagSpec } from '#base/flags.ts';
 
-interface Command {
+export interface Command {
   about: string;
-  load: () => Promise<{ main(argv: string[], name: string): Promise<unknown> }>;
+  load: () => Promise<{
+    main(argv: string[], name: string, commands: Record<string, Command>): Promise<unknown>;
+    flags: readonly FlagSpec[] | (() => readonly FlagSpec[]);
+  }>;
 }
 
 const commands: Record<string, Command> = {
@@ -20,6 +24,7 @@ const commands: Record<string, Command> = {
   etcd: { about: 'the embedded store, speaking etcd v3', load: () => import('./etcd.ts') },
   kubelet: { about: 'runs static pods as processes; plays simulated nodes', load: () => import('./kubelet.ts') },
   lb: { about: 'load balancer for the API servers', load: () => import('./lb.ts') },
+  completion: { about: 'a script that completes all this in your shell', load: () => import('./completion.ts') },
 };
 
 /** Upstream's executables, when this file is called by their names. */
@@ -30,13 +35,19 @@ const dropIns: Record<string, string> = {
   etcd: 'etcd',
 };
 
-enableCompileCache();
+const nodeVersionMin = 24;
+if (Number.parseInt(process.versions.node, 10) < nodeVersionMin) {
+  process.stderr.write(`evenkeel: this is Node ${process.versions.node}: use Node ${nodeVersionMin} or later\n`);
+  process.exit(1);
+}
+nodeModule.enableCompileCache();
 const calledAs = process.env['EVENKEEL_CALLED_AS'] ?? '';
 delete process.env['EVENKEEL_CALLED_AS']; // our own children have names of their own
 const dropIn = dropIns[calledAs];
 const [word = '', ...rest] = process.argv.slice(2);
-if (dropIn) await commands[dropIn]!.load().then((c) => c.main(process.argv.slice(2), calledAs));
-else if (Object.hasOwn(commands, word)) await commands[word]!.load().then((c) => c.main(rest, `evenkeel ${word}`));
+if (dropIn) await commands[dropIn]!.load().then((c) => c.main(process.argv.slice(2), calledAs, commands));
+else if (Object.hasOwn(commands, word))
+  await commands[word]!.load().then((c) => c.main(rest, `evenkeel ${word}`, commands));
 else if (word === '--version' || word === 'version') await version();
 else if (word === '' || word === '--help' || word === '-h' || word === 'help') process.stdout.write(usage());
 else {

@@ -12,6 +12,8 @@ import { hostCapacity, parseTaint, type Taint } from '#kubelet/node/node-object.
 import { realClock } from '#os/real-clock.ts';
 import { runProcess } from './process.ts';
 
+export const flags = kubeletFlags;
+
 const logLevels: ReadonlySet<string> = new Set(['debug', 'info', 'warn', 'error', 'silent']);
 
 export function main(argv: string[], name: string): Promise<never> {
@@ -158,7 +160,8 @@ Examples:
   ${name} --pod-manifest-path ./manifests --root-dir ./state
 
   # the same as a node of a cluster
-  ${name} --pod-manifest-path ./manifests --root-dir ./state --kubeconfig kubelet.conf --hostname-override master1
+  ${name} --pod-manifest-path ./manifests --root-dir ./state \\
+    --kubeconfig kubelet.conf --hostname-override master1
 
   # a thousand nodes that only pretend
   ${name} --kubeconfig kubelet.conf --simulated-nodes 1000 --root-dir ./simulated

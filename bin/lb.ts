@@ -6,7 +6,7 @@ import { runLoadBalancer } from '#loadbalancer/load-balancer.ts';
 import { realClock } from '#os/real-clock.ts';
 import { runProcess } from './process.ts';
 
-const flags: FlagSpec[] = [
+export const flags: FlagSpec[] = [
   { name: 'listen', kind: 'string', description: 'address for clients', default: '127.0.0.1:6443' },
   { name: 'backend', kind: 'strings', description: 'NAME=HOST:PORT of an API server; give one for each' },
   {

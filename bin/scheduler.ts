@@ -19,7 +19,7 @@ const component = 'kube-scheduler';
 /** The last events may take so long to be written; then they are lost. */
 const eventsFlushMs = 2_000;
 
-const flags: FlagSpec[] = [
+export const flags: FlagSpec[] = [
   ...componentFlags(facts.flags, {
     config: 'a KubeSchedulerConfiguration file',
     ...electedComponentFlags,

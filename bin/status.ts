@@ -8,7 +8,7 @@ import { realClock } from '#os/real-clock.ts';
 import { connect, dataDirFlag, dataDirOf } from './local.ts';
 import { runProcess } from './process.ts';
 
-const flags: FlagSpec[] = [
+export const flags: FlagSpec[] = [
   dataDirFlag,
   { name: 'output', kind: 'string', description: 'text or json', default: 'text', shorthand: 'o' },
 ];

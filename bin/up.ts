@@ -9,7 +9,7 @@ import { realClock } from '#os/real-clock.ts';
 import { connect, dataDirFlag, dataDirOf, program } from './local.ts';
 import { runProcess } from './process.ts';
 
-const flags: FlagSpec[] = [
+export const flags: FlagSpec[] = [
   dataDirFlag,
   {
     name: 'masters',

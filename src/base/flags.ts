@@ -116,19 +116,34 @@ export function parseFlags(specs: readonly FlagSpec[], argv: readonly string[]):
   };
 }
 
-/** Usage text: two columns, defaults in brackets, wrapped by the terminal. */
+const [usageColumns, usageHeadColumns] = [100, 40];
+
+/** Usage text: two columns, defaults in brackets; descriptions are wrapped, and start a line below a long name. */
 export function formatFlags(specs: readonly FlagSpec[]): string {
   const shown = specs.filter((s) => !s.inert && !s.hidden);
   const heads = shown.map(
     (s) => `${s.shorthand ? `-${s.shorthand}, ` : ''}--${s.name}${s.kind === 'bool' ? '' : ` ${s.kind}`}`,
   );
-  const width = Math.max(0, ...heads.map((h) => h.length));
+  const width = Math.max(0, ...heads.map((h) => h.length).filter((length) => length <= usageHeadColumns));
+  const indent = ' '.repeat(2 + width + 2);
   return shown
     .map((s, i) => {
       const isDefaultShown = s.default !== undefined && s.default !== '' && s.default !== 'false';
-      return `  ${heads[i]!.padEnd(width)}  ${s.description}${isDefaultShown ? ` [${s.default}]` : ''}`;
+      const text = `${s.description}${isDefaultShown ? ` [${s.default}]` : ''}`;
+      const head = heads[i]!.length > width ? `  ${heads[i]}\n${indent}` : `  ${heads[i]!.padEnd(width)}  `;
+      return head + wrap(text, usageColumns - indent.length).join(`\n${indent}`);
     })
     .join('\n');
+}
+
+function wrap(text: string, columns: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!;
+    if (line !== '' && line.length + 1 + word.length > columns) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines;
 }
 
 /** Go's duration grammar (`1h30m`, `500ms`, `0`); milliseconds, or undefined if it is none. */
