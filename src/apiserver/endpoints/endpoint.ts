@@ -1,4 +1,4 @@
-import { fieldError } from '#apimachinery/field-error.ts';
+import { type FieldError, fieldError } from '#apimachinery/field-error.ts';
 import { apiErrors } from '#apimachinery/status-error.ts';
 import type { Clock } from '#base/clock.ts';
 import { optionsKind } from '../content/body.ts';
@@ -25,10 +25,13 @@ export type Endpoint = (context: EndpointContext, request: ApiRequest, served: S
 /** On whose behalf the registry writes, and the options every write takes from the query. */
 export function writeContext(request: ApiRequest): WriteContext {
   const query = request.url.search === '' ? undefined : request.url.searchParams;
+  const errors = query ? fieldManagerErrors(query.get('fieldManager') ?? '') : [];
+  if (errors.length > 0) throw apiErrors.invalid({ group: 'meta.k8s.io', kind: optionsKind(request) }, '', errors);
   return {
     user: request.user!,
     dryRun: query !== undefined && isDryRun(query.getAll('dryRun'), request),
     fieldManager: query?.get('fieldManager') || defaultManager(request),
+    ...(request.resource ? { served: request.resource } : {}),
     addWarning: (text) => request.warnings.push(text),
     signal: request.signal,
   };
@@ -45,6 +48,22 @@ export function isDryRun(values: readonly string[], request: ApiRequest): boolea
 }
 
 const managerBytesMax = 128;
+
+function fieldManagerErrors(manager: string): FieldError[] {
+  if (Buffer.byteLength(manager) > managerBytesMax) return [fieldError.tooLong('fieldManager', managerBytesMax)];
+  let position = 0;
+  for (const character of manager) {
+    if (unprintable.test(character)) {
+      const code = character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+      const why = `invalid character U+${code} (at position ${position})`;
+      return [fieldError.invalid('fieldManager', manager, why)];
+    }
+    position += Buffer.byteLength(character);
+  }
+  return [];
+}
+/** Of all white space, Go prints only the space. */
+const unprintable = /^(?! )[\p{C}\p{Z}]$/u;
 
 /** `kubectl/v1.36 (linux/amd64)` is `kubectl`. */
 function defaultManager(request: ApiRequest): string {

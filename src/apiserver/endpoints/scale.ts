@@ -13,14 +13,16 @@ import type { ScalePaths } from '#apis/kind.ts';
 import { negotiate } from '../content/accept.ts';
 import { checkType, decodeAs, decodeBody, fieldValidationOf } from '../content/body.ts';
 import { valueResponse } from '../content/encode.ts';
+import type { UpdateOptions } from '../registry/registry.ts';
 import { modifiedMeanwhile } from '../registry/update.ts';
 import type { ApiRequest, ApiResponse } from '../request.ts';
+import { scaleApplier, scaleKind } from './apply-scale.ts';
 import { type Endpoint, type EndpointContext, namespaceOf, writeContext } from './endpoint.ts';
 import { parseGetRevision } from './list-options.ts';
-import { applyPatch, patchType, readPatch } from './patch.ts';
+import { applyPatch, readPatch } from './patch.ts';
+import { patchType, patchTypes } from './patch-request.ts';
 import { createServedResource, type ServedResource } from './served-resource.ts';
 
-const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 const usual: ScalePaths = {
   specReplicas: 'spec.replicas',
   statusReplicas: 'status.replicas',
@@ -49,7 +51,10 @@ export const updateScale: Endpoint = async (_context, request, served) => {
 
 export const patchScale: Endpoint = async (context, request, served) => {
   const type = patchType(request);
-  const sent = await readPatch(request, type);
+  if (type === patchTypes.apply) {
+    return write(request, served, await scaleApplier(request, served, pathsOf(served)), { isApply: true });
+  }
+  const sent = await readPatch(request);
   const ofScale = scaleResource(context, served);
   return change(request, served, (current) => {
     const after = applyPatch(ofScale, current, sent, type);
@@ -75,12 +80,9 @@ async function change(
   served: ServedResource,
   wanted: (current: KubeObject) => KubeObject,
 ): Promise<ApiResponse> {
-  const representation = negotiate(request, 'value');
   const { name } = request.info;
   const paths = pathsOf(served);
-  const write = writeContext(request);
-  const apply = (current: KubeObject | undefined): KubeObject => {
-    if (!current) throw apiErrors.notFound(served.info, name);
+  return write(request, served, (current) => {
     const scale = wanted(scaleOf(current, paths));
     const { resourceVersion } = scale.metadata;
     if (resourceVersion && resourceVersion !== current.metadata.resourceVersion) {
@@ -94,9 +96,24 @@ async function change(
     }
     setAt(current, paths.specReplicas, replicas);
     return current;
+  });
+}
+
+async function write(
+  request: ApiRequest,
+  served: ServedResource,
+  applyTo: (current: KubeObject) => KubeObject,
+  options: UpdateOptions = {},
+): Promise<ApiResponse> {
+  const representation = negotiate(request, 'value');
+  const { name } = request.info;
+  const apply = (current: KubeObject | undefined): KubeObject => {
+    if (!current) throw apiErrors.notFound(served.info, name);
+    return applyTo(current);
   };
-  const { entry } = await served.registry!.update(write, namespaceOf(request, served), name, 'scale', apply);
-  return valueResponse(request, scaleOf(entry.object(), paths), representation, 200);
+  const { update } = served.registry!;
+  const { entry } = await update(writeContext(request), namespaceOf(request, served), name, 'scale', apply, options);
+  return valueResponse(request, scaleOf(entry.object(), pathsOf(served)), representation, 200);
 }
 
 function pathsOf(served: ServedResource): ScalePaths {

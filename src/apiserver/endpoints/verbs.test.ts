@@ -152,13 +152,13 @@ test('patch: many at once: every one is kept', async () => {
   assert.equal(Object.keys((await t.h2('GET', `${collection}/a`)).body.data).length, 6);
 });
 
-test('patch: apply: creates, then merges', async () => {
+test('patch: apply: creates, and drops what it no longer names', async () => {
   const collection = fresh();
   const apply = (body: unknown, query = '?fieldManager=me') =>
     t.h2('PATCH', `${collection}/a${query}`, { body, headers: { 'content-type': 'application/apply-patch+yaml' } });
   assert.equal((await apply(configMap('a', { k: '1' }))).status, 201);
   const second = await apply(configMap('a', { l: '2' }));
-  assert.deepEqual([second.status, second.body.data], [200, { k: '1', l: '2' }]);
+  assert.deepEqual([second.status, second.body.data], [200, { l: '2' }]);
   assertStatus(await apply(configMap('a'), ''), 422, /fieldManager: Required value: is required for apply patch/);
 });
 

@@ -1,16 +1,38 @@
 /**
- * Who set which field: metadata.managedFields for create and update (upstream's "Update" operation). A manager owns what
- * its write added or changed, and loses it to whoever changes it next. Apply's conflicts are not computed from this yet.
+ * metadata.managedFields through the registry: what an update or patch changed, what a configuration applies. The rules are
+ * the field manager's (apimachinery/managed-fields); here it learns of our kinds, versions and subresources.
  */
 import { deepEqual } from '#apimachinery/deep-equal.ts';
-import { formatGroupVersion } from '#apimachinery/group-version.ts';
+import { formatGroupVersion, parseGroupVersion } from '#apimachinery/group-version.ts';
+import { cloneJson } from '#apimachinery/json-value.ts';
+import { conflictError } from '#apimachinery/managed-fields/conflict-error.ts';
+import {
+  type Applied,
+  ApplyConflicts,
+  apply,
+  update,
+  type VersionedKind,
+} from '#apimachinery/managed-fields/field-manager.ts';
+import { difference, type FieldSet, pathSet } from '#apimachinery/managed-fields/field-set.ts';
+import { kubectl, lastAppliedPaths, updateLastApplied } from '#apimachinery/managed-fields/last-applied.ts';
+import {
+  capUpdateManagers,
+  decodeManagers,
+  encodeManagers,
+  type Managers,
+} from '#apimachinery/managed-fields/managers.ts';
+import { structuresOf, untyped } from '#apimachinery/managed-fields/structure.ts';
 import type { KubeObject, ManagedFieldsEntry } from '#apimachinery/object.ts';
 import { decodeObject } from '#apimachinery/schema/decode.ts';
-import type { SchemaSet, SchemaType } from '#apimachinery/schema/schema.ts';
 import { formatTime } from '#apimachinery/time.ts';
-import { type Fields, membersOf, prune, subtract, union } from './field-sets.ts';
+import type { ResourceInfo } from '#apis/kind.ts';
+import type { Scheme } from '#apis/scheme.ts';
+import { fromStorageVersion, toStorageVersion } from './conversion.ts';
 import type { WriteContext } from './registry.ts';
 import type { Resource } from './resource-registry.ts';
+
+/** Owner of all that was there before the first apply, of an object whose owners nobody noted. */
+const beforeFirstApply = 'before-first-apply';
 
 /** In place. `old` is undefined for a new object; `object` is what was asked for, defaulted, before strategies see it. */
 export function recordManager(
@@ -21,85 +43,152 @@ export function recordManager(
   old: KubeObject | undefined,
 ): void {
   const { scheme, clock } = resource.options;
-  const storage = resource.info.storage!;
-  const schema = scheme.schemaName(storage);
-  if (schema === undefined) return;
-  const type: SchemaType = { ref: schema };
-  const before = old ?? (decodeObject(scheme.schemas, schema, {}).object as KubeObject);
-  const changed = owned(changedFields(scheme.schemas, before, object, type), resource, subresource);
-  const apiVersion = formatGroupVersion(storage);
-  const entries: ManagedFieldsEntry[] = [];
-  let isKnown = false;
-  for (const entry of old?.metadata.managedFields ?? []) {
-    const isOwn =
-      entry.operation === 'Update' &&
-      entry.manager === context.fieldManager &&
-      (entry.subresource ?? '') === subresource &&
-      entry.apiVersion === apiVersion;
-    const had = (entry.fieldsV1 ?? {}) as Fields;
-    isKnown ||= isOwn;
-    const kept = isOwn ? union(had, changed) : subtract(had, changed);
-    const fieldsV1 = kept && prune(scheme.schemas, kept, object, type);
-    if (!fieldsV1) continue;
-    const isSame = deepEqual(fieldsV1, had);
-    const time = isSame || !isOwn ? entry.time! : formatTime(clock.now());
-    entries.push(isSame ? entry : { ...entry, time, fieldsV1 });
+  const info = context.served ?? resource.info;
+  const version = context.served ? info : (info.storage ?? info);
+  const apiVersion = formatGroupVersion(version);
+  const kind = versionedKind(scheme, info, subresource);
+  const managers = managersOf(object, old, subresource);
+  const isTracked = managers.size > 0 || old === undefined;
+  delete object.metadata.managedFields;
+  if (!isTracked) return;
+  const inVersion = (o: KubeObject) => (o.apiVersion === apiVersion ? o : kind.convert(o, apiVersion));
+  const before = old ? inVersion(withoutManagedFields(old)) : emptyObject(scheme, { ...version, kind: info.kind });
+  const writer = { name: context.fieldManager, subresource, apiVersion, time: formatTime(clock.now()) };
+  update(kind, writer, managers, before, inVersion(object));
+  capUpdateManagers(managers);
+  setManagers(object, managers);
+}
+
+export interface Apply {
+  scheme: Scheme;
+  /** In the version of the request, as both objects are. */
+  info: ResourceInfo;
+  subresource: string;
+  fieldManager: string;
+  force: boolean;
+  nowMs: number;
+}
+
+/** The live object with the configuration applied, owners noted; not decoded yet. Throws the conflicts, 409. */
+export function applyConfiguration(
+  request: Apply,
+  live: KubeObject | undefined,
+  configuration: KubeObject,
+): KubeObject {
+  const { scheme, info, subresource, fieldManager: name, force } = request;
+  const kind = versionedKind(scheme, info, subresource);
+  const writer = { name, subresource, apiVersion: formatGroupVersion(info), time: formatTime(request.nowMs) };
+  const current = live ? withoutManagedFields(live) : emptyObject(scheme, info);
+  const managers = decodeManagers(live?.metadata.managedFields) ?? new Map();
+  if (managers.size === 0) {
+    update(kind, { ...writer, name: beforeFirstApply }, managers, emptyObject(scheme, info), current);
   }
-  if (!isKnown && changed) {
-    entries.push({
-      manager: context.fieldManager,
-      operation: 'Update',
-      apiVersion,
-      time: formatTime(clock.now()),
-      fieldsType: 'FieldsV1',
-      fieldsV1: changed,
-      ...(subresource === '' ? {} : { subresource }),
+  const applied = applyAsOwner(kind, writer, managers, current, configuration, force);
+  const object: KubeObject = { ...(applied.object ?? current) };
+  object.metadata = { ...object.metadata };
+  if (name === kubectl) updateLastApplied(object, configuration);
+  setManagers(object, applied.managers);
+  return object;
+}
+
+/** With the conflicts forgiven that only its own client-side apply makes. */
+function applyAsOwner(
+  kind: VersionedKind,
+  writer: Parameters<typeof apply>[1],
+  managers: Managers,
+  live: KubeObject,
+  configuration: KubeObject,
+  force: boolean,
+): Applied {
+  try {
+    return apply(kind, writer, managers, live, configuration, force);
+  } catch (error) {
+    if (!(error instanceof ApplyConflicts)) throw error;
+    const own = writer.name === kubectl ? lastAppliedPaths(kind, live) : undefined;
+    const conflicts = error.conflicts.flatMap(({ manager, set }) => {
+      const rest = difference(set, own);
+      return rest ? [{ manager, set: rest }] : [];
     });
+    if (conflicts.length > 0) throw conflictError(conflicts);
+    return apply(kind, writer, managers, live, configuration, true);
   }
-  if (entries.length > 0) object.metadata.managedFields = entries;
+}
+
+/** In place: a write that would only move the times of owners changes nothing. */
+export function keepTimesOfNoChange(object: KubeObject, old: KubeObject): void {
+  const [now, before] = [object.metadata.managedFields, old.metadata.managedFields];
+  if (!now || !before || now === before || now.length !== before.length) return;
+  if (!now.every((entry, i) => isSameButForTime(entry, before[i]!))) return;
+  if (deepEqual(withoutManagedFields(object), withoutManagedFields(old))) object.metadata.managedFields = before;
+}
+
+function isSameButForTime(a: ManagedFieldsEntry, b: ManagedFieldsEntry): boolean {
+  const { time: _a, ...restA } = a;
+  const { time: _b, ...restB } = b;
+  return deepEqual(restA, restB);
+}
+
+/**
+ * As the client sent them, so that owners can be edited; `[{}]` forgets them all. A client that sends none, or what no
+ * server would have written, knows nothing of them, and a subresource has no say.
+ */
+function managersOf(object: KubeObject, old: KubeObject | undefined, subresource: string): Managers {
+  const sent = object.metadata.managedFields;
+  if (subresource === '' && old && sent && sent !== old.metadata.managedFields) {
+    if (sent.length === 1 && Object.keys(sent[0] ?? {}).length === 0) return new Map();
+    const managers = decodeManagers(sent);
+    if (managers && managers.size > 0) return managers;
+  }
+  return decodeManagers(old?.metadata.managedFields) ?? new Map();
+}
+
+function setManagers(object: KubeObject, managers: Managers): void {
+  const entries = encodeManagers(managers);
+  if (entries) object.metadata.managedFields = entries;
   else delete object.metadata.managedFields;
 }
 
-/** What is new or different; undefined: nothing. */
-function changedFields(schemas: SchemaSet, old: unknown, now: unknown, type: SchemaType): Fields | undefined {
-  if (now === undefined || now === null) return undefined;
-  const members = membersOf(schemas, now, type);
-  if (!members) return deepEqual(old, now) ? undefined : {};
-  // A null that is always printed was there before.
-  const isNew = old === undefined;
-  if (members.size === 0) return isNew ? {} : undefined;
-  const before = membersOf(schemas, old, type);
-  const fields: Fields = isNew ? { '.': {} } : {};
-  for (const [key, member] of members) {
-    const child = changedFields(schemas, before?.get(key)?.value, member.value, member.type);
-    if (child) fields[key] = child;
-  }
-  return Object.keys(fields).length > 0 ? fields : undefined;
+function withoutManagedFields(object: KubeObject): KubeObject {
+  const { managedFields: _owners, ...metadata } = object.metadata;
+  return { ...object, metadata };
 }
 
-/** Metadata that only the server sets belongs to nobody; nor does what the (sub)resource does not take. */
-const unowned = [
-  'name',
-  'namespace',
-  'uid',
-  'creationTimestamp',
-  'generation',
-  'resourceVersion',
-  'selfLink',
-  'managedFields',
-];
-const serverOwned = ['deletionTimestamp', 'deletionGracePeriodSeconds'];
+function emptyObject(scheme: Scheme, gvk: { group: string; version: string; kind: string }): KubeObject {
+  const schema = scheme.schemaName(gvk);
+  const head = { kind: gvk.kind, apiVersion: formatGroupVersion(gvk) };
+  if (schema === undefined) return { ...head, metadata: {} };
+  const { object } = decodeObject(scheme.schemas, schema, head);
+  return { ...object, metadata: object.metadata ?? {} };
+}
 
-function owned(fields: Fields | undefined, resource: Resource, subresource: string): Fields | undefined {
-  if (!fields) return undefined;
-  const { 'f:kind': _kind, 'f:apiVersion': _apiVersion, 'f:metadata': metadata, ...rest } = fields;
-  delete rest['.'];
-  const isStatus = subresource === 'status' || subresource === 'approval';
-  if (isStatus) delete rest['f:spec'];
-  else if (resource.strategy.hasStatus) delete rest['f:status'];
-  const kept: Fields = { ...metadata };
-  for (const field of [...unowned, ...serverOwned]) delete kept[`f:${field}`];
-  delete kept['.'];
-  if (Object.keys(kept).length > 0) rest['f:metadata'] = kept;
-  return Object.keys(rest).length > 0 ? (rest as Fields) : undefined;
+function versionedKind(scheme: Scheme, info: ResourceInfo, subresource: string): VersionedKind {
+  const structures = structuresOf(scheme.schemas);
+  const served = (apiVersion: string): ResourceInfo | undefined => {
+    const { group, version } = parseGroupVersion(apiVersion);
+    if (group === info.group && version === info.version) return info;
+    return scheme.resource(group, version, info.resource);
+  };
+  return {
+    structures,
+    resetFields: resetFieldsOf(scheme, info, subresource),
+    typeOf(apiVersion) {
+      const other = served(apiVersion);
+      if (other === undefined) return undefined;
+      const schema = scheme.schemaName(other);
+      return schema === undefined ? untyped : structures.root(schema);
+    },
+    convert(object, apiVersion) {
+      const from = served(object.apiVersion)!;
+      const stored = toStorageVersion(scheme, from, cloneJson(object));
+      return fromStorageVersion(scheme, served(apiVersion)!, stored);
+    },
+  };
+}
+
+const statusFields = pathSet('f:status');
+const specFields = pathSet('f:spec');
+
+function resetFieldsOf(scheme: Scheme, info: ResourceInfo, subresource: string): FieldSet | undefined {
+  if (subresource === 'status' || subresource === 'approval') return specFields;
+  return scheme.strategy(info.group, info.resource).hasStatus ? statusFields : undefined;
 }

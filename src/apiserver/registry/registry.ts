@@ -14,6 +14,8 @@ export interface WriteContext {
   user: UserInfo;
   dryRun: boolean;
   fieldManager: string;
+  /** The version the client speaks, in which it owns fields. Absent: the stored one. */
+  served?: ResourceInfo;
   addWarning(text: string): void;
   signal?: AbortSignal;
 }
@@ -56,8 +58,11 @@ export interface ResourceRegistry {
 }
 
 export interface UpdateOptions {
-  /** A name that does not exist is created, whatever the strategy says (server-side apply). */
-  allowCreate?: boolean;
+  /**
+   * Server-side apply: a name that does not exist is created, whatever the strategy says, and the wanted object already
+   * says who owns its fields.
+   */
+  isApply?: boolean;
 }
 
 export interface Registry {

@@ -7,7 +7,7 @@ import type { StoredObject } from '#storage/storage.ts';
 import { canonical } from './canonical.ts';
 import { prepareNew, ttlOf, writeOptions } from './create.ts';
 import { EphemeralEntry } from './ephemeral-entry.ts';
-import { recordManager } from './managed-fields.ts';
+import { keepTimesOfNoChange, recordManager } from './managed-fields.ts';
 import { bumpGeneration, fillSystemFields, keepSystemFields, orderMetadata } from './object-meta.ts';
 import { dedupOwnerReferences } from './owner-references.ts';
 import type { ResourceRegistry, UpdateOptions, WriteContext } from './registry.ts';
@@ -46,7 +46,7 @@ export async function updateObject(
     if (current.metadata.resourceVersion === undefined && revision > 0) {
       current.metadata.resourceVersion = String(revision);
     }
-    const wanted = await updated(resource, context, namespace, name, subresource, change, current);
+    const wanted = await updated(resource, context, namespace, name, subresource, change, options, current);
     ttlSeconds = ttlOf(resource, wanted);
     if (isOver(wanted)) {
       ended = wanted;
@@ -80,15 +80,17 @@ async function createByUpdate(
   options: UpdateOptions,
 ): Promise<KubeObject> {
   const { info, strategy } = resource;
-  if (subresource !== '' || !(strategy.allowCreateOnUpdate || options.allowCreate)) {
+  if (subresource !== '' || !(strategy.allowCreateOnUpdate || options.isApply)) {
     throw apiErrors.notFound(info, name);
   }
   const object = await change(undefined);
-  if (object.metadata.resourceVersion) throw apiErrors.notFound(info, name);
+  if (options.isApply) delete object.metadata.resourceVersion;
+  else if (object.metadata.resourceVersion) throw apiErrors.notFound(info, name);
   if (object.metadata.uid) {
     throw apiErrors.conflict(info, name, uidPrecondition(resource.key(namespace, name), object.metadata.uid, ''));
   }
   if (info.namespaced) object.metadata.namespace = namespace;
+  const owners = object.metadata.managedFields;
   fillSystemFields(object, resource.options.clock.now());
   const attributes = {
     operation: 'CREATE' as const,
@@ -104,7 +106,8 @@ async function createByUpdate(
     addWarning: context.addWarning,
   };
   dedupOwnerReferences(object, context.addWarning);
-  recordManager(resource, context, '', object, undefined);
+  if (!options.isApply) recordManager(resource, context, '', object, undefined);
+  else if (owners) object.metadata.managedFields = owners;
   await resource.options.admission.admit(attributes);
   prepareNew(resource, context, object);
   const made = canonical(resource, object);
@@ -120,13 +123,14 @@ async function updated(
   name: string,
   subresource: string,
   change: Change,
+  options: UpdateOptions,
   old: KubeObject,
 ): Promise<KubeObject> {
   const { info, strategy } = resource;
   let object = await change(cloneJson(old));
   if (info.namespaced) object.metadata.namespace = namespace;
   dedupOwnerReferences(object, context.addWarning);
-  if (subresource !== 'binding') recordManager(resource, context, subresource, object, old);
+  if (subresource !== 'binding' && !options.isApply) recordManager(resource, context, subresource, object, old);
   const attributes = {
     operation: 'UPDATE' as const,
     resource: info,
@@ -166,6 +170,7 @@ async function updated(
   if (subresource === '') for (const text of strategy.warnings?.(object, old) ?? []) context.addWarning(text);
   await resource.options.admission.validate(attributes);
   orderMetadata(object);
+  keepTimesOfNoChange(object, old);
   return object;
 }
 
