@@ -111,7 +111,8 @@ Usage:
 Examples:
   ${name} --kubeconfig /etc/kubernetes/controller-manager.conf \\
     --root-ca-file /etc/kubernetes/pki/ca.crt
-  ${name} --kubeconfig admin.conf --leader-elect=false --controllers '*,-node-lifecycle-controller'
+  ${name} --kubeconfig admin.conf --leader-elect=false \\
+    --controllers '*,-node-lifecycle-controller'
 
 Flags:
 ${formatFlags(flags)}
