@@ -3,10 +3,10 @@
  * socket, no session, one TLS context for all that trusts nothing and verifies nothing, as upstream's probes do.
  */
 import { spawn } from 'node:child_process';
-import type { IncomingMessage, RequestOptions } from 'node:http';
-import type { RequestOptions as TlsOptions } from 'node:https';
+import http, { type IncomingMessage, type RequestOptions } from 'node:http';
+import https, { type RequestOptions as TlsOptions } from 'node:https';
 import { connect } from 'node:net';
-import type { SecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Container, Probe } from '../pod.ts';
@@ -69,22 +69,16 @@ const beginHttp: Begin = async (probe, target, finish) => {
     const ok = status >= 200 && status < 400;
     finish(ok, ok ? '' : `HTTP probe failed with statuscode: ${status}`);
   };
-  const request = scheme === 'HTTPS' ? await httpsRequest(options, answered) : await httpRequest(options, answered);
+  const request = scheme === 'HTTPS' ? httpsRequest(options, answered) : http.request(options, answered);
   request.on('error', (error) => finish(false, messageOf(error)));
   request.end();
   return () => request.destroy();
 };
 
-async function httpRequest(options: RequestOptions, answered: (response: IncomingMessage) => void) {
-  const { request } = await import('node:http');
-  return request(options, answered);
-}
-
-async function httpsRequest(options: RequestOptions, answered: (response: IncomingMessage) => void) {
-  const [{ request }, { createSecureContext }] = await Promise.all([import('node:https'), import('node:tls')]);
+function httpsRequest(options: RequestOptions, answered: (response: IncomingMessage) => void) {
   secureContext ??= createSecureContext({ ca: [] });
   const tls: TlsOptions & { secureContext: SecureContext } = { ...options, secureContext, rejectUnauthorized: false };
-  return request(tls, answered);
+  return https.request(tls, answered);
 }
 
 const beginTcp: Begin = async (probe, target, finish) => {
