@@ -88,7 +88,7 @@ const refused: [argv: string[], message: RegExp][] = [
   [['--feature-gates=Magic=true'], /unrecognized feature gate: Magic/],
   [['--feature-gates=APIServerTracing=false'], /locked to true/],
   [['--bind-address=here'], /give an IP address/],
-  [['--secure-port=70000'], /give a port/],
+  [['--secure-port=70000'], /give 0 to 65535/],
   [['--watch-cache-sizes=secrets'], /give resource\[\.group\]=size/],
   [['extra'], /unexpected argument: extra/],
 ];

@@ -15,6 +15,7 @@ import { nodeRestriction } from './plugins/node-restriction.ts';
 import { podSecurity } from './plugins/pod-security.ts';
 import { priority } from './plugins/priority.ts';
 import { type Quotas, resourceQuota } from './plugins/resource-quota.ts';
+import { runtimeClass } from './plugins/runtime-class.ts';
 import { serviceAccount } from './plugins/service-account.ts';
 import { storageObjectInUseProtection } from './plugins/storage-object-in-use-protection.ts';
 import { taintNodesByCondition } from './plugins/taint-nodes-by-condition.ts';
@@ -36,8 +37,8 @@ export function configureAdmission(
   dependencies: AdmissionDependencies,
 ): AdmissionPlugin[] {
   const { registry, rules, authorizer, random } = dependencies;
-  const live = async (resource: string, namespace: string, name: string) => {
-    const target = registry.resource('', resource);
+  const live = async (resource: string, namespace: string, name: string, group = '') => {
+    const target = registry.resource(group, resource);
     const entry = await target?.storage.get(target.key(namespace, name));
     return entry?.object();
   };
@@ -67,6 +68,11 @@ export function configureAdmission(
         get: (name) => list('scheduling.k8s.io', 'priorityclasses').get('', name),
         list: () => list('scheduling.k8s.io', 'priorityclasses').list(),
       }),
+    RuntimeClass: () =>
+      runtimeClass(
+        (name) =>
+          list('node.k8s.io', 'runtimeclasses').get('', name) ?? live('runtimeclasses', '', name, 'node.k8s.io'),
+      ),
     DefaultTolerationSeconds: () =>
       defaultTolerationSeconds(options.admission.notReadySeconds, options.admission.unreachableSeconds),
     DefaultStorageClass: () => defaultStorageClass(() => list('storage.k8s.io', 'storageclasses').list()),
