@@ -76,6 +76,8 @@ export async function startApiServer(
   });
   const clientCa = options.clientCaFile === '' ? undefined : readFileOf('client-ca-file', options.clientCaFile);
 
+  /** Ends what works behind the requests, once the last of them is answered. */
+  const stopped = new AbortController();
   const admission: { chain: AdmissionChain } = { chain: createAdmissionChain([]) };
   const registry = createRegistry({
     scheme,
@@ -84,6 +86,7 @@ export async function startApiServer(
     clock,
     random,
     eventTtlSeconds: options.eventTtlMs / 1000,
+    signal: stopped.signal,
   });
   const getCoreObject = coreObjectGetter(registry);
   const authentication = configureAuthentication(options, getCoreObject, clock);
@@ -203,9 +206,8 @@ export async function startApiServer(
     server,
     registry,
     async run(signal) {
-      const storage = new AbortController();
       const background = Promise.all([
-        backend.run(storage.signal),
+        backend.run(stopped.signal),
         hooks.run(signal),
         keepsEndpoints ? endpoints.run(signal) : undefined,
         identity.run(signal),
@@ -213,7 +215,7 @@ export async function startApiServer(
       ]);
       const failed = background.then(() => undefined);
       await Promise.race([failed, aborted(signal)]);
-      await shutDown(() => storage.abort(), background);
+      await shutDown(() => stopped.abort(), background);
     },
   };
 }

@@ -13,6 +13,12 @@ export function statusResponse(status: Status): ApiResponse {
   return { status: status.code, headers, body: `${JSON.stringify(status)}\n` };
 }
 
+/** What the authorizers refuse: upstream forbids guessing its type, as of nothing else. */
+export function refusedResponse(error: StatusError): ApiResponse {
+  const response = statusResponse(error.status);
+  return { ...response, headers: { ...response.headers, 'x-content-type-options': 'nosniff' } };
+}
+
 /** The path names no resource, version or subresource we know. */
 export function resourceNotFound(): StatusError {
   return new StatusError({

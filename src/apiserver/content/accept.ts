@@ -26,12 +26,13 @@ export function negotiate(request: ApiRequest, answer: Answer = 'object'): Repre
     if (known.size >= knownMax) known.delete(known.keys().next().value!);
     known.set(accept, best);
   }
+  if (best === 'wrong form') throw wrongForm(request, answer);
   if (best === 'no such form') throw apiErrors.notAcceptable(mediaTypes);
   if (best === 'no such type') throw notAcceptable(answer);
   return best;
 }
 
-type Verdict = Representation | 'no such type' | 'no such form';
+type Verdict = Representation | 'no such type' | 'no such form' | 'wrong form';
 
 /** Header texts repeat endlessly; the memory of them is bounded. */
 const knownMax = 256;
@@ -72,9 +73,24 @@ function parseAccept(accept: string, answer: Answer): Verdict {
     if (as === '') return { format, as, version };
     const isKnown = parameters.get('g') === 'meta.k8s.io' && parameters.get('v') === version;
     if (isKnown && isOffered(as, answer)) return { format, as: as as Representation['as'], version };
-    verdict = 'no such form';
+    verdict = isKnown && isPartial(as) && answer !== 'value' ? 'wrong form' : 'no such form';
   }
   return verdict;
+}
+
+function isPartial(as: string): boolean {
+  return as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList';
+}
+
+/** A list asked for as one object, or the other way round. Upstream names its internal Go type. */
+function wrongForm(request: ApiRequest, answer: Answer): StatusError {
+  const { group, kind } = request.resource ?? { group: '', kind: '' };
+  const type = `*${group === '' ? 'core' : group.split('.')[0]}.${kind}`;
+  const why =
+    answer === 'list'
+      ? `you requested PartialObjectMetadata, but the requested object is a list (${type}List)`
+      : `you requested PartialObjectMetadataList, but the requested object is not a list (${type})`;
+  return new StatusError({ code: 406, reason: 'NotAcceptable', message: why });
 }
 
 function isOffered(as: string, answer: Answer): boolean {

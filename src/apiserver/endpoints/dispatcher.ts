@@ -82,10 +82,18 @@ export function createDispatcher(options: HandlerChainOptions): Handler {
     const resource = scheme.resource(info.group, info.version, info.resource);
     if (!resource) return unknownResource(options, request, ofPath);
     request.resource = resource;
+    const deprecation = deprecations.get(resource.schema);
+    if (deprecation !== undefined) request.warnings.push(deprecation);
     const endpoint = endpointFor(context, request, resource);
     return endpoint(context, request, servedOf(resource));
   };
 }
+
+/** By schema: what every request on the resource is told, in upstream's words (its API life cycle tags). */
+const deprecations = new Map([
+  ['io.k8s.api.core.v1.Endpoints', 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'],
+  ['io.k8s.api.core.v1.ComponentStatus', 'v1 ComponentStatus is deprecated in v1.19+'],
+]);
 
 /** Below a group and version we serve there are Statuses, below any other there is nothing. */
 async function unknownResource(options: HandlerChainOptions, request: ApiRequest, ofPath: Handler) {

@@ -1,11 +1,11 @@
 import type { StatusError } from '#apimachinery/status-error.ts';
 import { attributesOf, authorize } from '../access.ts';
+import { refusedResponse } from '../error-response.ts';
 import type { ApiRequest, Authorizer, Filter, Handler } from '../request.ts';
 
 export function authorization(authorizers: readonly Authorizer[]): Filter {
   const proceed = (request: ApiRequest, refused: StatusError | undefined, next: Handler) => {
-    if (refused) throw refused;
-    return next(request);
+    return refused ? Promise.resolve(refusedResponse(refused)) : next(request);
   };
   return (request, next) => {
     const refused = authorize(authorizers, attributesOf(request));

@@ -1,6 +1,7 @@
 /** Acting as someone else: `Impersonate-User`, `-Group`, `-Uid`, `-Extra-…`, each authorised by the verb `impersonate`. */
 import { apiErrors } from '#apimachinery/status-error.ts';
 import { authorize } from '../access.ts';
+import { refusedResponse } from '../error-response.ts';
 import type { ApiRequest, AuthorizationAttributes, Authorizer, Filter, UserInfo } from '../request.ts';
 
 export function impersonation(authorizers: readonly Authorizer[]): Filter {
@@ -8,7 +9,7 @@ export function impersonation(authorizers: readonly Authorizer[]): Filter {
     const wanted = readWanted(request);
     for (const attributes of required(wanted, request.user!)) {
       const error = await authorize(authorizers, attributes);
-      if (error) throw error;
+      if (error) return refusedResponse(error);
     }
     request.user = withImpliedGroups(wanted);
     return next(request);
