@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** `evenkeel COMMAND`: loads the one file that the command needs, and runs it. */
 import nodeModule from 'node:module';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { FlagSpec } from '#base/flags.ts';
 
@@ -42,6 +41,8 @@ if (Number.parseInt(process.versions.node, 10) < nodeVersionMin) {
   process.stderr.write(`evenkeel: this is Node ${process.versions.node}: use Node ${nodeVersionMin} or later\n`);
   process.exit(1);
 }
+const isBundle = import.meta.dirname.endsWith(join('dist', 'bin'));
+const root = join(import.meta.dirname, isBundle ? '../..' : '..');
 keepCompiledCode();
 const calledAs = process.env['EVENKEEL_CALLED_AS'] ?? '';
 delete process.env['EVENKEEL_CALLED_AS']; // our own children have names of their own
@@ -58,20 +59,17 @@ else {
 }
 
 /**
- * Compiled code is kept in the user's cache, where it outlives a boot, and is written once the start is over: a process
- * that is killed should leave it to the next one too.
+ * Compiled code is kept beside the program, where it outlives a boot, and is written once the start is over: a process
+ * that is killed should leave it to the next one too. Where that cannot be written, nothing is kept.
  */
 function keepCompiledCode(): void {
-  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
-  nodeModule.enableCompileCache(join(cache, 'evenkeel', 'compiled'));
+  nodeModule.enableCompileCache(join(root, '.cache', 'compiled'));
   setTimeout(nodeModule.flushCompileCache, 10_000).unref();
 }
 
 async function version(): Promise<void> {
   const { readFileSync } = await import('node:fs');
-  const isBundle = import.meta.dirname.endsWith(join('dist', 'bin'));
-  const file = join(import.meta.dirname, isBundle ? '../..' : '..', 'package.json');
-  process.stdout.write(`evenkeel ${JSON.parse(readFileSync(file, 'utf8')).version}\n`);
+  process.stdout.write(`evenkeel ${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}\n`);
 }
 
 function usage(): string {
