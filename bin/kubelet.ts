@@ -149,8 +149,8 @@ function hostAddress(): string {
 }
 
 function usage(name: string): string {
-  return `Runs the static pods of a directory as processes of this host, restarts and probes them, and reports them
-and the node to an API server when it is given one.
+  return `Runs the static pods of a directory as processes of this host, restarts and probes them,
+and reports them and the node to an API server when it is given one.
 
 Usage:
   ${name} --pod-manifest-path DIR [flags]
