@@ -90,7 +90,8 @@ Usage:
   ${name} --backend NAME=HOST:PORT [--backend …] [flags]
 
 Examples:
-  ${name} --listen 127.0.0.1:6443 --backend master1=127.0.1.1:6443 --backend master2=127.0.1.2:6443
+  ${name} --listen 127.0.0.1:6443 \\
+    --backend master1=127.0.1.1:6443 --backend master2=127.0.1.2:6443
 
 Flags:
 ${formatFlags(flags)}

@@ -100,7 +100,8 @@ export async function up(
       const leaders = await waitForLeaders(client, wait);
       progress(`leaders are elected: scheduler ${leaders.scheduler}, controller manager ${leaders.controllerManager}`);
       await waitForNodes(client, spec.nodes, wait);
-      if (spec.nodes > 0) progress(`${spec.nodes} simulated nodes are ready`);
+      if (spec.nodes > 0)
+        progress(spec.nodes === 1 ? '1 simulated node is ready' : `${spec.nodes} simulated nodes are ready`);
       return { spec, dir, leaders, stop };
     } finally {
       client.close();
