@@ -16,7 +16,7 @@ import {
 import { dirname, join } from 'node:path';
 import { OperatorError } from '#base/errors.ts';
 import { lockFile } from '#base/file-lock.ts';
-import { isRunning, type ProcessIdentity, startTimeOf } from './process-identity.ts';
+import { isRunning, type ProcessIdentity, startTimeOf } from '#os/process-identity.ts';
 import type { ControlPlaneSpec } from './spec.ts';
 
 /** Raised when an older evenkeel could no longer read what a newer one wrote. */
@@ -123,7 +123,7 @@ export function claim(dir: DataDir): { release(): void } {
     );
   }
   writeRunRecord(dir, {
-    supervisor: { pid: process.pid, startTime: startTimeOf(process.pid) },
+    supervisor: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
     processes: (before?.processes ?? []).filter(isRunning),
   });
   return lock;

@@ -1,8 +1,8 @@
 /** Ends a control plane from outside: its `up`, or, when that was killed, what it left running. */
 import type { Clock } from '#base/clock.ts';
+import { isRunning } from '#os/process-identity.ts';
 import { type DataDir, readRunRecord, readState, removeRunRecord } from './data-dir.ts';
 import { end, endLeftovers, isEmpty, leftoversIn } from './leftovers.ts';
-import { isRunning } from './process-identity.ts';
 
 /** False when nothing ran. */
 export async function down(dir: DataDir, clock: Clock, timeoutMs: number): Promise<boolean> {

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { type Clock, sleep } from '#base/clock.ts';
-import { type ProcessIdentity, startTimeOf } from './process-identity.ts';
+import { type ProcessIdentity, startTimeOf } from '#os/process-identity.ts';
 
 export interface HostProcessOptions {
   name: string;
@@ -75,7 +75,7 @@ export class HostProcess {
     });
     if (log !== 'ignore') closeSync(log);
     this.#child = child;
-    if (child.pid !== undefined) this.#options.onStart({ pid: child.pid, startTime: startTimeOf(child.pid) });
+    if (child.pid !== undefined) this.#options.onStart({ pid: child.pid, startTime: startTimeOf(child.pid) ?? '' });
     return new Promise((resolve) => {
       child.once('error', () => resolve({ code: null, signal: null }));
       child.once('exit', (code, signal) => resolve({ code, signal }));

@@ -7,8 +7,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
+import { isRunning, type ProcessIdentity } from '#os/process-identity.ts';
 import { type DataDir, readRunRecord } from './data-dir.ts';
-import { isRunning, type ProcessIdentity } from './process-identity.ts';
 
 export interface Leftovers {
   kubelets: ProcessIdentity[];

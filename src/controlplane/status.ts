@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
 import type { ApiClient } from '#client/client.ts';
+import { isRunning } from '#os/process-identity.ts';
 import { type DataDir, readRunRecord, readState } from './data-dir.ts';
 import { isEmpty, leftoversIn } from './leftovers.ts';
-import { isRunning } from './process-identity.ts';
 import { isNodeReady, isSimulated, leaderOf, leases, nodeResource } from './readiness.ts';
 
 export interface ControlPlaneStatus {

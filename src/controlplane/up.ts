@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { ApiClient } from '#client/client.ts';
+import type { ProcessIdentity } from '#os/process-identity.ts';
 import { ensureAddons } from './addons.ts';
 import {
   claim,
@@ -27,7 +28,6 @@ import { writeKubeconfigs } from './kubeconfig-file.ts';
 import { endLeftovers, isEmpty, leavePodsToSuccessors, leftoversIn } from './leftovers.ts';
 import { manifestsOf, type Program } from './manifests.ts';
 import { ensurePki } from './pki.ts';
-import type { ProcessIdentity } from './process-identity.ts';
 import { waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
 import { assertPortsFree, type ControlPlaneSpec, chooseSpec, type MasterSpec, storeHost } from './spec.ts';
 import { removeSurplusNodes } from './surplus-nodes.ts';

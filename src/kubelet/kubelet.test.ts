@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { startTimeOf } from './processes/process-table.ts';
+import { startTimeOf } from '#os/process-identity.ts';
 import { eventually, temporaryDirectory } from './testing/fixtures.ts';
 
 const program = join(import.meta.dirname, '../../bin/evenkeel.ts');

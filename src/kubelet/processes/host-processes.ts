@@ -10,8 +10,9 @@ import { constants } from 'node:os';
 import { assert } from '#base/assert.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import { messageOf, OperatorError } from '#base/errors.ts';
+import { bootId, isRunning, startTimeOf } from '#os/process-identity.ts';
+import { containerVariable } from './container-processes.ts';
 import type { ProcessExit, ProcessIdentity, ProcessRuntime, ProcessSpec, RunningProcess } from './process-runtime.ts';
-import { bootId, containerVariable, isRunning, startTimeOf } from './process-table.ts';
 
 /** How soon the end of an adopted process is noticed; one's own children tell at once. */
 const adoptedPollMs = 100;
@@ -86,7 +87,7 @@ export class HostProcesses implements ProcessRuntime {
 
   #pollAdopted = (): void => {
     for (const [process, resolve] of this.#adopted) {
-      if (isRunning(process.identity.pid, process.identity.startTime)) continue;
+      if (isRunning(process.identity)) continue;
       this.#adopted.delete(process);
       killGroup(process.identity.pid);
       resolve({ exitCode: undefined });
@@ -105,11 +106,11 @@ class AdoptedProcess implements RunningProcess {
   }
 
   terminate(): void {
-    if (isRunning(this.identity.pid, this.identity.startTime)) signal(this.identity.pid, 'SIGTERM');
+    if (isRunning(this.identity)) signal(this.identity.pid, 'SIGTERM');
   }
 
   kill(): void {
-    if (isRunning(this.identity.pid, this.identity.startTime)) killGroup(this.identity.pid);
+    if (isRunning(this.identity)) killGroup(this.identity.pid);
   }
 }
 

@@ -1,5 +1,5 @@
+import { processesOfContainers } from './container-processes.ts';
 import { killGroup } from './host-processes.ts';
-import { processesOfContainers } from './process-table.ts';
 
 /**
  * Ends processes of containers under this root that no checkpoint knows: a kubelet killed between starting a process
