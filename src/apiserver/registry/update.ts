@@ -150,7 +150,9 @@ async function updated(
   keepSystemFields(object, old);
   object = mergeSubresource(strategy, subresource, object, old);
   if (subresource === '') strategy.prepareForUpdate?.(object, old);
-  if (subresource === 'status') strategy.prepareForStatusUpdate?.(object, old);
+  if (subresource === 'status' || subresource === 'approval') {
+    strategy.prepareForStatusUpdate?.(object, old, resource.options.clock.now());
+  }
   object = canonical(resource, object);
   attributes.object = object;
   if (subresource !== 'status' && subresource !== 'binding') bumpGeneration(object, old, strategy);
