@@ -8,6 +8,7 @@ test('yaml: values: as YAML 1.1 has them, JSON among them', async () => {
     b: [1, '2'],
     c: { d: 1, e: null },
   });
+  assert.deepEqual((await parseYaml('a: 2020-01-01\nb: 1:30')).value, { a: '2020-01-01', b: '1:30' });
   assert.deepEqual((await parseYaml('{"a": {"b": 1.5}}')).value, { a: { b: 1.5 } });
   assert.deepEqual((await parseYaml('{a: b}')).value, { a: 'b' });
   assert.equal((await parseYaml('# nothing')).value ?? null, null);

@@ -2,6 +2,7 @@
  * YAML from a client. It stops at the first error: collecting all of them, as the library does by itself, takes minutes
  * for a megabyte made of nothing else. Aliases are limited by the library (billion laughs), depth by the stack.
  */
+import type { Tags } from 'yaml';
 import { JsonSyntaxError, parseJson } from '#apimachinery/json/parse-json.ts';
 import { messageOf } from '#base/errors.ts';
 
@@ -23,7 +24,7 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
   const { Composer, isScalar, LineCounter, Parser, visit } = await import('yaml');
   try {
     const lines = new LineCounter();
-    const composer = new Composer({ version: '1.1', uniqueKeys: false });
+    const composer = new Composer({ version: '1.1', uniqueKeys: false, customTags: withoutTimes });
     Object.assign(composer, { onError: stopAtFirst });
     const [document] = [...composer.compose(new Parser(lines.addNewLine).parse(text))];
     const duplicates: string[] = [];
@@ -44,6 +45,13 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
   } catch (cause) {
     throw new YamlSyntaxError(messageOf(cause).split('\n')[0]!, { cause });
   }
+}
+
+/** Go's decoder leaves dates as they are written, and knows no numbers to the base 60. */
+function withoutTimes(tags: Tags): Tags {
+  return tags.filter(
+    (tag) => typeof tag === 'string' || (tag.tag !== 'tag:yaml.org,2002:timestamp' && tag.format !== 'TIME'),
+  );
 }
 
 function stopAtFirst(_source: unknown, _code: string, message: string, isWarning?: boolean): void {

@@ -1,6 +1,7 @@
 import { negotiate } from '../content/accept.ts';
 import { decodeBody } from '../content/body.ts';
 import { valueResponse } from '../content/encode.ts';
+import { recordSender } from '../registry/managed-fields.ts';
 import type { ExtensionEndpoint } from '../server.ts';
 import { namespaceMismatch } from './create.ts';
 import { type Endpoint, namespaceOf, writeContext } from './endpoint.ts';
@@ -14,7 +15,12 @@ export function extension(own: ExtensionEndpoint): Endpoint {
     const namespace = namespaceOf(request, served);
     if (object.metadata.namespace && object.metadata.namespace !== namespace) throw namespaceMismatch();
     served.scheme.kind(sub?.responseKind ?? served.info)?.setDefaults?.(object);
-    const answer = await own(request, object, writeContext(request));
+    const write = writeContext(request);
+    const { resource, subresource } = request.info;
+    const { scheme, nowMs } = served;
+    const info = { ...(sub?.responseKind ?? served.info), resource };
+    recordSender({ scheme, info, subresource, nowMs: nowMs() }, write.fieldManager, object);
+    const answer = await own(request, object, write);
     return valueResponse(request, answer, representation, 201);
   };
 }

@@ -13,7 +13,7 @@ import {
   update,
   type VersionedKind,
 } from '#apimachinery/managed-fields/field-manager.ts';
-import { difference, type FieldSet, pathSet } from '#apimachinery/managed-fields/field-set.ts';
+import { difference } from '#apimachinery/managed-fields/field-set.ts';
 import { kubectl, lastAppliedPaths, updateLastApplied } from '#apimachinery/managed-fields/last-applied.ts';
 import {
   capUpdateManagers,
@@ -29,6 +29,7 @@ import type { ResourceInfo } from '#apis/kind.ts';
 import type { Scheme } from '#apis/scheme.ts';
 import { fromStorageVersion, toStorageVersion } from './conversion.ts';
 import type { WriteContext } from './registry.ts';
+import { resetFieldsOf } from './reset-fields.ts';
 import type { Resource } from './resource-registry.ts';
 
 /** Owner of all that was there before the first apply, of an object whose owners nobody noted. */
@@ -43,30 +44,44 @@ export function recordManager(
   old: KubeObject | undefined,
 ): void {
   const { scheme, clock } = resource.options;
-  const info = context.served ?? resource.info;
-  const version = context.served ? info : (info.storage ?? info);
-  const apiVersion = formatGroupVersion(version);
-  const kind = versionedKind(scheme, info, subresource);
+  const info = context.served ?? storedVersion(resource.info);
   const managers = managersOf(object, old, subresource);
   const isTracked = managers.size > 0 || old === undefined;
   delete object.metadata.managedFields;
   if (!isTracked) return;
+  const kind = versionedKind(scheme, info, subresource);
+  const apiVersion = formatGroupVersion(info);
   const inVersion = (o: KubeObject) => (o.apiVersion === apiVersion ? o : kind.convert(o, apiVersion));
-  const before = old ? inVersion(withoutManagedFields(old)) : emptyObject(scheme, { ...version, kind: info.kind });
+  const before = old ? inVersion(withoutManagedFields(old)) : emptyObject(scheme, info);
   const writer = { name: context.fieldManager, subresource, apiVersion, time: formatTime(clock.now()) };
   update(kind, writer, managers, before, inVersion(object));
   capUpdateManagers(managers);
   setManagers(object, managers);
 }
 
-export interface Apply {
+/** In place: of an object that is only answered, a review or a token, all belongs to whoever sent it. */
+export function recordSender(subject: Subject, fieldManager: string, object: KubeObject): void {
+  const { scheme, info, subresource, nowMs } = subject;
+  const writer = { name: fieldManager, subresource, apiVersion: formatGroupVersion(info), time: formatTime(nowMs) };
+  const managers: Managers = new Map();
+  update(versionedKind(scheme, info, subresource), writer, managers, emptyObject(scheme, info), object);
+  setManagers(object, managers);
+}
+
+/** What is written. */
+export interface Subject {
   scheme: Scheme;
-  /** In the version of the request, as both objects are. */
-  info: ResourceInfo;
+  /** In the version of the request, as the objects are. */
+  info: VersionedResource;
   subresource: string;
+  nowMs: number;
+}
+
+type VersionedResource = Pick<ResourceInfo, 'group' | 'version' | 'kind' | 'resource'>;
+
+export interface Apply extends Subject {
   fieldManager: string;
   force: boolean;
-  nowMs: number;
 }
 
 /** The live object with the configuration applied, owners noted; not decoded yet. Throws the conflicts, 409. */
@@ -161,34 +176,29 @@ function emptyObject(scheme: Scheme, gvk: { group: string; version: string; kind
   return { ...object, metadata: object.metadata ?? {} };
 }
 
-function versionedKind(scheme: Scheme, info: ResourceInfo, subresource: string): VersionedKind {
+function storedVersion(info: ResourceInfo): VersionedResource {
+  return info.storage ? { ...info.storage, resource: info.resource } : info;
+}
+
+function versionedKind(scheme: Scheme, info: VersionedResource, subresource: string): VersionedKind {
   const structures = structuresOf(scheme.schemas);
-  const served = (apiVersion: string): ResourceInfo | undefined => {
+  const versionOf = (apiVersion: string): ResourceInfo | undefined => {
     const { group, version } = parseGroupVersion(apiVersion);
-    if (group === info.group && version === info.version) return info;
     return scheme.resource(group, version, info.resource);
   };
+  const own = formatGroupVersion(info);
   return {
     structures,
     resetFields: resetFieldsOf(scheme, info, subresource),
     typeOf(apiVersion) {
-      const other = served(apiVersion);
-      if (other === undefined) return undefined;
-      const schema = scheme.schemaName(other);
+      const version = apiVersion === own ? info : versionOf(apiVersion);
+      if (version === undefined) return undefined;
+      const schema = scheme.schemaName(version);
       return schema === undefined ? untyped : structures.root(schema);
     },
     convert(object, apiVersion) {
-      const from = served(object.apiVersion)!;
-      const stored = toStorageVersion(scheme, from, cloneJson(object));
-      return fromStorageVersion(scheme, served(apiVersion)!, stored);
+      const stored = toStorageVersion(scheme, versionOf(object.apiVersion)!, cloneJson(object));
+      return fromStorageVersion(scheme, versionOf(apiVersion)!, stored);
     },
   };
-}
-
-const statusFields = pathSet('f:status');
-const specFields = pathSet('f:spec');
-
-function resetFieldsOf(scheme: Scheme, info: ResourceInfo, subresource: string): FieldSet | undefined {
-  if (subresource === 'status' || subresource === 'approval') return specFields;
-  return scheme.strategy(info.group, info.resource).hasStatus ? statusFields : undefined;
 }
