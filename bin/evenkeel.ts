@@ -24,6 +24,7 @@ const commands: Record<string, Command> = {
   },
   etcd: { about: 'the embedded store, speaking etcd v3', load: () => import('./etcd.ts') },
   kubelet: { about: 'runs static pods as processes; plays simulated nodes', load: () => import('./kubelet.ts') },
+  certs: { about: 'keys and certificates: what is missing or old, made anew', load: () => import('./certs.ts') },
   lb: { about: 'load balancer for the API servers', load: () => import('./lb.ts') },
   completion: { about: 'a script that completes all this in your shell', load: () => import('./completion.ts') },
 };

@@ -21,12 +21,14 @@ interface Leaf {
   request: CertificateRequest;
 }
 
+export function isPkiComplete(directory: string, spec: ControlPlaneSpec, clock: Clock): boolean {
+  const { missing, stale } = wantedOf(directory, spec, clock);
+  return stale.length === 0 && missing.length === 0 && existsSync(join(directory, 'sa.key'));
+}
+
 export async function ensurePki(directory: string, spec: ControlPlaneSpec, clock: Clock): Promise<void> {
-  const wanted = leaves(spec);
-  const stale = wanted.filter((leaf) => !isFresh(directory, leaf, clock));
-  const authorities = ['ca', 'front-proxy-ca', 'etcd/ca'] as const;
-  const missing = authorities.filter((name) => !existsSync(join(directory, `${name}.key`)));
-  if (stale.length === 0 && missing.length === 0 && existsSync(join(directory, 'sa.key'))) return;
+  if (isPkiComplete(directory, spec, clock)) return;
+  const { wanted, stale, missing } = wantedOf(directory, spec, clock);
 
   // Loading the X.509 library takes longer than all else here, and most starts need no new certificate.
   const certificates = await import('#base/certificates.ts');
@@ -53,6 +55,16 @@ export async function ensurePki(directory: string, spec: ControlPlaneSpec, clock
   }
 }
 
+function wantedOf(directory: string, spec: ControlPlaneSpec, clock: Clock) {
+  const wanted = leaves(spec);
+  return {
+    wanted,
+    stale: wanted.filter((leaf) => !isFresh(directory, leaf, clock)),
+    missing: authorities.filter((name) => !existsSync(join(directory, `${name}.key`))),
+  };
+}
+
+const authorities = ['ca', 'front-proxy-ca', 'etcd/ca'] as const;
 const authorityNames = { ca: 'kubernetes', 'front-proxy-ca': 'front-proxy-ca', 'etcd/ca': 'etcd-ca' } as const;
 
 function leaves(spec: ControlPlaneSpec): Leaf[] {

@@ -5,10 +5,12 @@
  * What may be lost when this process is killed: nothing but the supervision. The next `up` ends the store and kubelets
  * it left behind and starts them anew; the masters' pods run on and are adopted.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
-import { messageOf } from '#base/errors.ts';
+import { messageOf, OperatorError } from '#base/errors.ts';
 import type { ApiClient } from '#client/client.ts';
 import type { ProcessIdentity } from '#os/process-identity.ts';
 import { ensureAddons } from './addons.ts';
@@ -27,7 +29,7 @@ import { HostProcess } from './host-process.ts';
 import { writeKubeconfigs } from './kubeconfig-file.ts';
 import { endLeftovers, isEmpty, leavePodsToSuccessors, leftoversIn } from './leftovers.ts';
 import { manifestsOf, type Program } from './manifests.ts';
-import { ensurePki } from './pki.ts';
+import { isPkiComplete } from './pki.ts';
 import { waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
 import { assertPortsFree, type ControlPlaneSpec, chooseSpec, type MasterSpec, storeHost } from './spec.ts';
 import { removeSurplusNodes } from './surplus-nodes.ts';
@@ -80,7 +82,7 @@ export async function up(
   try {
     const spec = await specFor(dir, options, clock);
     writeState(dir, spec);
-    await ensurePki(dir.pki, spec, clock);
+    if (!isPkiComplete(dir.pki, spec, clock)) await makeCertificates(dir, options.program);
     writeKubeconfigs(dir, spec);
     writeManifests(dir, spec, options.program);
     progress('keys, certificates and manifests are in place');
@@ -130,6 +132,13 @@ async function specFor(dir: DataDir, options: UpOptions, clock: Clock): Promise<
   if (wasRunning) await leavePodsToSuccessors(dir, clock);
   else await assertPortsFree(spec);
   return spec;
+}
+
+/** In a process of its own: the library it takes would stay in this one's memory for as long as `up` runs. */
+async function makeCertificates(dir: DataDir, [node, ...args]: Program): Promise<void> {
+  const child = spawn(node!, [...args, 'certs', '--data-dir', dir.path], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const [status] = await once(child, 'exit');
+  if (status !== 0) throw new OperatorError(`no certificates could be made in ${dir.pki}: see above`);
 }
 
 /** Files that did not change are left alone: their pods keep running through a restart of `up`. */
