@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { createAuthority, issue } from '#base/certificates.ts';
 import { silentLogger } from '#base/log.ts';
+import { FakeClock } from '#base/testing/fake-clock.ts';
 import { realClock } from '#os/real-clock.ts';
 import type { ClientConfig } from './kubeconfig.ts';
 import { createClient } from './rest.ts';
@@ -63,3 +66,28 @@ test('client: requests: an aborted one leaves the shared connection to the other
   await assert.rejects(first, { name: 'AbortError' });
   assert.equal((await second).body, 'nobody');
 });
+
+test('client: keep-alive: a server that freezes: costs the connection, not the process', async (t) => {
+  const clock = new FakeClock();
+  const [process, server] = await serveInProcess(t);
+  const client = createClient({ server }, { clock, log: silentLogger, userAgent: 'test', timeoutMs: 50 });
+  t.after(() => client.close());
+  assert.equal((await client.raw('GET', '/')).body, 'alive');
+  process.kill('SIGSTOP');
+  const unanswered = client.raw('GET', '/', {});
+  const refused = assert.rejects(unanswered, /no answer from/);
+  await clock.advance(50);
+  await refused;
+  // The session is given up but not closed: its peer says nothing. Pings that fall due must not throw.
+  await clock.advance(60_000);
+});
+
+/** A server that can be frozen as a whole. */
+async function serveInProcess(t: TestContext): Promise<[ChildProcess, string]> {
+  const program = `require('node:http2').createServer().on('stream', (s) => { s.respond({ ':status': 200 }); s.end('alive'); })
+    .listen(0, '127.0.0.1', function () { console.log(this.address().port); })`;
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  const [port] = await once(child.stdout!, 'data');
+  return [child, `http://127.0.0.1:${String(port).trim()}`];
+}

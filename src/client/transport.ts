@@ -123,6 +123,8 @@ export class Http2Transport {
   #keepAlive(session: ClientHttp2Session): void {
     let timer: Timer;
     const ping = () => {
+      // Given up already, and only waiting for a frozen peer's last word before it is 'close'd.
+      if (session.destroyed) return;
       timer = this.#clock.setTimer(pingTimeoutMs, () => {
         this.#log.warn({ server: this.#config.server }, 'the API server does not answer: opening another connection');
         session.destroy(new Error('no answer to a ping'));
