@@ -29,8 +29,9 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const give = () => reject(new KvError('timeout', 'gave up waiting for the store', { maybeApplied: true }));
-    if (signal.aborted) return give();
     signal.addEventListener('abort', give, { once: true });
+    // Listened to in any case: what fails after it was given up must not be a rejection that nobody handles.
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', give));
+    if (signal.aborted) give();
   });
 }
