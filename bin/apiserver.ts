@@ -1,5 +1,4 @@
 /** `evenkeel apiserver` (kube-apiserver): an API server in front of any etcd. */
-import { readFileSync } from 'node:fs';
 import { kubernetesVersion } from '#apiserver/discovery/version.ts';
 import { apiServerFlags } from '#apiserver/flags.ts';
 import { type ApiServerConfiguration, parseCommandLine } from '#apiserver/options.ts';
@@ -44,7 +43,7 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
   const isTls = servers.some((s) => s.startsWith('https:'));
   const client = createEtcdClient({
     endpoints: servers,
-    ...(isTls ? { tls: etcdTls(caFile, certFile, keyFile) } : {}),
+    ...(isTls ? { tls: await etcdTls(caFile, certFile, keyFile) } : {}),
     clock: realClock,
     log,
   });
@@ -73,21 +72,21 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
   client.close();
 }
 
-function etcdTls(caFile: string, certFile: string, keyFile: string): { ca: Buffer; cert?: Buffer; key?: Buffer } {
+async function etcdTls(caFile: string, certFile: string, keyFile: string): Promise<ClientTls> {
   if (caFile === '') throw new OperatorError('--etcd-cafile is missing: give the authority of the https etcd servers');
-  const read = (flag: string, path: string) => {
-    try {
-      return readFileSync(path);
-    } catch (cause) {
-      throw new OperatorError(`cannot read ${path} (${(cause as NodeJS.ErrnoException).code}): check --${flag}`, {
-        cause,
-      });
-    }
-  };
-  return {
-    ca: read('etcd-cafile', caFile),
-    ...(certFile === '' ? {} : { cert: read('etcd-certfile', certFile), key: read('etcd-keyfile', keyFile) }),
-  };
+  if ((certFile === '') !== (keyFile === ''))
+    throw new OperatorError('--etcd-certfile and --etcd-keyfile belong together: give both or neither');
+  const { readAuthorities, readClientPair } = await import('#apiserver/serving/server-files.ts');
+  const ca = Buffer.from(readAuthorities('etcd-cafile', caFile));
+  if (certFile === '') return { ca };
+  const { cert, key } = readClientPair('etcd-certfile', certFile, 'etcd-keyfile', keyFile, realClock);
+  return { ca, cert: Buffer.from(cert), key: Buffer.from(key) };
+}
+
+interface ClientTls {
+  ca: Buffer;
+  cert?: Buffer;
+  key?: Buffer;
 }
 
 function usage(name: string): string {

@@ -34,7 +34,7 @@ import { type ApiServer, createApiServer } from './server.ts';
 import { parseCidr } from './services/ip-range.ts';
 import { createServiceAllocation } from './services/service-allocation.ts';
 import { advertiseAddressOf, certificateNames } from './serving/addresses.ts';
-import { readFileOf } from './serving/server-files.ts';
+import { readAuthorities, readFileOf } from './serving/server-files.ts';
 import { createOidcDiscovery } from './tokens/oidc-discovery.ts';
 
 export interface ApiServerDependencies {
@@ -74,7 +74,7 @@ export async function startApiServer(
     hosts: certificateNames(advertiseAddress, options.bindAddress, clusterIpRange),
     clock,
   });
-  const clientCa = options.clientCaFile === '' ? undefined : readFileOf('client-ca-file', options.clientCaFile);
+  const clientCa = options.clientCaFile === '' ? undefined : readAuthorities('client-ca-file', options.clientCaFile);
 
   /** Ends what works behind the requests, once the last of them is answered. */
   const stopped = new AbortController();
@@ -237,7 +237,7 @@ function authenticationConfig(options: ApiServerConfiguration, clientCa: string 
   const data: Record<string, string> = {};
   if (clientCa) data['client-ca-file'] = clientCa;
   if (header.clientCaFile !== '') {
-    data['requestheader-client-ca-file'] = readFileOf('requestheader-client-ca-file', header.clientCaFile);
+    data['requestheader-client-ca-file'] = readAuthorities('requestheader-client-ca-file', header.clientCaFile);
     data['requestheader-allowed-names'] = JSON.stringify(header.allowedNames);
     data['requestheader-extra-headers-prefix'] = JSON.stringify(header.extraHeadersPrefix);
     data['requestheader-group-headers'] = JSON.stringify(header.groupHeaders);

@@ -83,5 +83,10 @@ const own: readonly FlagSpec[] = [
 ];
 
 export function apiServerFlags(): FlagSpec[] {
-  return [...componentFlags(facts.flags, used), ...own];
+  return [...componentFlags(facts.flags, used).map(notNegative), ...own];
+}
+
+/** No number or duration of this server's means anything below zero. */
+function notNegative(spec: FlagSpec): FlagSpec {
+  return spec.inert || (spec.kind !== 'int' && spec.kind !== 'duration') ? spec : { min: 0, ...spec };
 }

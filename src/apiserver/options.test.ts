@@ -89,6 +89,8 @@ const refused: [argv: string[], message: RegExp][] = [
   [['--feature-gates=APIServerTracing=false'], /locked to true/],
   [['--bind-address=here'], /give an IP address/],
   [['--secure-port=70000'], /give 0 to 65535/],
+  [['--max-requests-inflight=-1'], /--max-requests-inflight: give 0 or more/],
+  [['--request-timeout=-5s'], /--request-timeout: give 0s or more/],
   [['--watch-cache-sizes=secrets'], /give resource\[\.group\]=size/],
   [['extra'], /unexpected argument: extra/],
 ];

@@ -83,7 +83,8 @@ async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-function faultOf({ cert, key }: KeyPairPem, clock: Clock): { isKey: boolean; why: string } | undefined {
+/** Why a pair cannot be shown to anybody; undefined: it can. */
+export function faultOf({ cert, key }: KeyPairPem, clock: Clock): { isKey: boolean; why: string } | undefined {
   let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(cert);
