@@ -1,4 +1,5 @@
 /** `evenkeel kubelet`: static pods as processes, and simulated nodes. */
+import { statSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { formatFlags, type ParsedFlags, parseFlags, UsageError } from '#base/flags.ts';
@@ -34,6 +35,10 @@ export function main(argv: string[], name: string): Promise<never> {
     }
     const log = createLogger('kubelet', logLevel as LogLevel);
     for (const warning of flags.warnings) log.warn({}, warning);
+    const manifests = flags.string('pod-manifest-path');
+    if (manifests && !(statSync(manifests, { throwIfNoEntry: false })?.isDirectory() ?? true)) {
+      throw new UsageError(`--pod-manifest-path ${manifests} is no directory: give the directory of the manifests`);
+    }
     const isSimulatedOnly = flags.int('simulated-nodes') > 0 && !flags.has('pod-manifest-path');
     if (isSimulatedOnly) return runSimulatedNodes(flags, log, signal);
     await runKubelet(await kubeletOptions(flags, nodeName, log.child({ node: nodeName })), signal);

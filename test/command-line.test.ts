@@ -1,6 +1,10 @@
-/** The command line as a whole: what every command's --help says, and what shells complete. */
+/** The command line as a whole: what every command's --help says, what shells complete, how it refuses. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -63,4 +67,51 @@ test('command line: completion: zsh and fish know every command and flag', async
 
 test('command line: completion: an unknown shell is refused', async () => {
   await assert.rejects(evenkeel('completion', 'tcsh'), /give one shell: bash, zsh, fish/);
+});
+
+test('command line: bad input: one line that names the thing and the remedy, and a status of its own', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'evenkeel-test-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const path = (name: string) => join(directory, name);
+  writeFileSync(path('broken.yaml'), 'a: [');
+  const inUse = createServer().listen(0, '127.0.0.1');
+  t.after(() => inUse.close());
+  await once(inUse, 'listening');
+  const { port } = inUse.address() as AddressInfo;
+  const lb = ['lb', '--backend=a=127.0.0.1:1', '--listen=127.0.0.1:0'];
+  const kubelet = ['kubelet', `--root-dir=${path('kubelet')}`, '--healthz-port=0'];
+  const cases: [args: string[], text: RegExp, status: number][] = [
+    [['lb'], /no backend: give at least one --backend NAME=HOST:PORT/, 2],
+    [[...lb, '--backend=a=127.0.0.1:2'], /two backends are called "a"/, 2],
+    [[...lb, '--rise=0'], /invalid value "0" for --rise: give 1 or more/, 2],
+    [[...lb, '--health-interval=0s'], /--health-interval: give 0.01s or more/, 2],
+    [[...lb, 'extra'], /unexpected argument "extra"/, 2],
+    [['lb', '--backend=a=127.0.0.1:1', `--listen=127.0.0.1:${port}`], /is in use: .* with --listen/, 1],
+    [[...lb, `--admin-listen=127.0.0.1:${port}`], /is in use: .* with --admin-listen/, 1],
+    [[...kubelet, '--healthz-port=99999'], /"99999" for --healthz-port: give 0 to 65535/, 2],
+    [[...kubelet, `--healthz-port=${port}`], /is in use: choose another with --healthz-port/, 1],
+    [[...kubelet, '--log-level=loud'], /"loud" for --log-level: give debug, /, 2],
+    [[...kubelet, '--hostname-override=Not a name!'], /is no name of a node: .* with --hostname-override/, 2],
+    [[...kubelet, '--restart-backoff-initial=-5s'], /--restart-backoff-initial: give 0.001s or more/, 2],
+    [[...kubelet, `--pod-manifest-path=${path('broken.yaml')}`], /is no directory: /, 2],
+    [[...kubelet, '--simulated-nodes=3'], /--simulated-nodes needs --kubeconfig/, 2],
+    [[...kubelet, `--kubeconfig=${path('none')}`], /kubeconfig .*none cannot be read .*: check --kubeconfig/, 1],
+    ...['scheduler', 'controller-manager'].flatMap((component): [string[], RegExp, number][] => [
+      [[component], /no API server: give --kubeconfig FILE/, 2],
+      [[component, `--kubeconfig=${path('broken.yaml')}`], /is not valid YAML/, 1],
+      [[component, '--master=https://127.0.0.1:1', '--secure-port=99999'], /--secure-port: give 0 to 65535/, 2],
+    ]),
+    [['etcd', '--data-dir=/dev/null/x'], /ENOTDIR: .* choose another directory with --data-dir/, 1],
+    [['up', '--data-dir=/dev/null/x'], /ENOTDIR: .*: mend that disk or path, or choose another/, 1],
+    [['up', '--data-dir='], /--data-dir is empty: give a directory/, 2],
+    [['down', 'now'], /unexpected argument "now"/, 2],
+  ];
+  await Promise.all(
+    cases.map(async ([args, text, status]) => {
+      const { code, stderr } = await run(process.execPath, [entry, ...args], { timeout: 30_000 }).catch((e) => e);
+      assert.equal(code, status, `${args.join(' ')}: ${stderr}`);
+      assert.match(stderr, text);
+      assert.equal(stderr.trim().split('\n').length, 1, stderr);
+    }),
+  );
 });
