@@ -54,6 +54,7 @@ async function inForeground(options: UpOptions, isJson: boolean, signal: AbortSi
     options,
     {
       clock: realClock,
+      random: Math.random,
       connect,
       progress: (text) => say(style.green('✓'), text),
       notice: (text) => say(style.red('!'), text),

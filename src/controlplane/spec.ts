@@ -49,9 +49,10 @@ const upstream = {
 export async function chooseSpec(
   wanted: { port: number; masters: number; nodes: number },
   platform: NodeJS.Platform,
+  random: () => number,
 ): Promise<ControlPlaneSpec> {
   if (!(await isFree(loadBalancerHost, wanted.port))) throw portInUse(loadBalancerHost, wanted.port);
-  const preferred = portsBeside(wanted.port);
+  const preferred = portsBeside(wanted.port, random);
   const taken = new Set<string>();
   const free = (host: string, port: number) => firstFree(host, port, taken);
   const masters: MasterSpec[] = [];
@@ -81,18 +82,17 @@ export async function chooseSpec(
   };
 }
 
+/** Away from where the kernel takes ports for outgoing connections (Linux: 32768 and up). */
+const searchRange = { from: 10_000, ports: 9_000 };
+
 /**
- * Where the search for the other ports begins: upstream's for 6443, and for any other port elsewhere, so that two
- * control planes that start at the same time do not both find the same port free.
+ * Where the search for the other ports begins: upstream's for 6443; for any other port anywhere, so that two control
+ * planes that start at the same moment do not both find the same port free.
  */
-function portsBeside(port: number): typeof upstream {
-  const [lowest, range, stride] = [1100, 60_000, 16];
-  const shift = (port - 6443) * stride;
-  const entries = Object.entries(upstream).map(([name, p]) => [
-    name,
-    lowest + ((((p - lowest + shift) % range) + range) % range),
-  ]);
-  return Object.fromEntries(entries);
+function portsBeside(port: number, random: () => number): typeof upstream {
+  if (port === 6443) return upstream;
+  const somewhere = () => searchRange.from + Math.floor(random() * searchRange.ports);
+  return Object.fromEntries(Object.keys(upstream).map((name) => [name, somewhere()])) as typeof upstream;
 }
 
 /** All that this control plane listens on, for the check before a start. */

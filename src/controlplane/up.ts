@@ -47,6 +47,7 @@ export interface UpOptions {
 
 export interface UpEnvironment {
   clock: Clock;
+  random: () => number;
   connect(kubeconfig: string): Promise<ApiClient>;
   /** A step was taken: for the person who waits. */
   progress(text: string): void;
@@ -80,7 +81,7 @@ export async function up(
     lock.release();
   };
   try {
-    const spec = await specFor(dir, options, clock);
+    const spec = await specFor(dir, options, environment);
     writeState(dir, spec);
     if (!isPkiComplete(dir.pki, spec, clock)) await makeCertificates(dir, options.program);
     writeKubeconfigs(dir, spec);
@@ -115,7 +116,7 @@ export async function up(
 }
 
 /** Kept ports and masters, unless asked otherwise; new ones where there are none. Ends what must not run on. */
-async function specFor(dir: DataDir, options: UpOptions, clock: Clock): Promise<ControlPlaneSpec> {
+async function specFor(dir: DataDir, options: UpOptions, { clock, random }: UpEnvironment): Promise<ControlPlaneSpec> {
   const kept = readState(dir);
   const wanted = {
     port: options.port ?? kept?.port ?? defaults.port,
@@ -125,7 +126,7 @@ async function specFor(dir: DataDir, options: UpOptions, clock: Clock): Promise<
   const wasRunning = !isEmpty(leftoversIn(dir));
   if (!kept || kept.port !== wanted.port || kept.masters.length !== wanted.masters) {
     if (wasRunning) await endLeftovers(dir, clock, leftoversTimeoutMs);
-    return chooseSpec(wanted, process.platform);
+    return chooseSpec(wanted, process.platform, random);
   }
   const spec = { ...kept, nodes: wanted.nodes };
   // After a killed `up` the masters' pods still run, on these very ports, and will be adopted.

@@ -56,7 +56,8 @@ export function evenkeel(args: readonly string[], timeoutMs = 90_000): Promise<O
 /** A port that is free on 127.0.0.1 and on the masters' addresses. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
-    const port = 20_000 + Math.floor(Math.random() * 20_000);
+    // Beside the range `up` searches, and below where the kernel takes ports for outgoing connections.
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
     const hosts = ['127.0.0.1', '127.0.1.1', '127.0.1.2', '127.0.1.3'];
     const isFree = await Promise.all(
       hosts.map(

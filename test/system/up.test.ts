@@ -23,27 +23,21 @@ async function assertRefused(args: string[], text: RegExp, code = 1): Promise<vo
   assert.equal(outcome.stderr.trim().split('\n').length, 1, `one line, not: ${outcome.stderr}`);
 }
 
-test('up: two control planes side by side: separate, and continue on their data', async () => {
-  const [first, second] = await Promise.all([
-    ControlPlane.start(small, directory()),
-    ControlPlane.start(small, directory()),
-  ]);
-  try {
-    await first.kubectlOk('create', 'cm', 'mine');
-    assert.match((await second.kubectl('get', 'cm', 'mine')).stderr, /NotFound/);
-    await second.kubectlOk('create', 'cm', 'kept');
-    assert.equal(await second.stop(), 0);
-    const again = await ControlPlane.start([], second.dataDir, second.port);
-    try {
-      await again.kubectlOk('get', 'cm', 'kept');
-      assert.equal(again.masters.length, 1);
-    } finally {
-      await again.destroy();
-    }
-  } finally {
-    await first.destroy();
-    await second.destroy();
-  }
+test('up: two control planes side by side: separate, and continue on their data', async (t) => {
+  const starts = [1, 2].map(() => ControlPlane.start(small, directory()));
+  // Both, also when one of them fails: what did start must be ended.
+  t.after(async () => {
+    for (const start of await Promise.allSettled(starts)) if (start.status === 'fulfilled') await start.value.destroy();
+  });
+  const [first, second] = (await Promise.all(starts)) as [ControlPlane, ControlPlane];
+  await first.kubectlOk('create', 'cm', 'mine');
+  assert.match((await second.kubectl('get', 'cm', 'mine')).stderr, /NotFound/);
+  await second.kubectlOk('create', 'cm', 'kept');
+  assert.equal(await second.stop(), 0);
+  const again = await ControlPlane.start([], second.dataDir, second.port);
+  t.after(() => again.destroy());
+  await again.kubectlOk('get', 'cm', 'kept');
+  assert.equal(again.masters.length, 1);
 });
 
 test('up --detach, status, down: leave nothing running', async () => {
