@@ -128,17 +128,23 @@ export function pathsOf(set: FieldSet | undefined): string[][] {
 
 /** With its keys in the order in which upstream writes them. */
 export function sorted(set: FieldSet): FieldSet {
-  const elements = Object.keys(set);
-  const ordered = [...elements].sort(comparePathElements);
-  let changed = false;
-  const out: Building = {};
-  for (let i = 0; i < ordered.length; i++) {
-    const element = ordered[i]!;
+  let out: Building | undefined;
+  let isOrdered = true;
+  let last: string | undefined;
+  for (const element in set) {
     const child = sorted(set[element]!);
-    changed ||= element !== elements[i] || child !== set[element];
-    out[element] = child;
+    if (child !== set[element]) {
+      out ??= { ...set };
+      out[element] = child;
+    }
+    isOrdered &&= last === undefined || comparePathElements(last, element) < 0;
+    last = element;
   }
-  return changed ? out : set;
+  const inner = out ?? set;
+  if (isOrdered) return inner;
+  const ordered: Building = {};
+  for (const element of Object.keys(inner).sort(comparePathElements)) ordered[element] = inner[element]!;
+  return ordered;
 }
 
 function childrenOf(node: FieldSet): Building {

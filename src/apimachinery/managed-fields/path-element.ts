@@ -52,9 +52,10 @@ function formatElement(element: string): string {
 /** The node itself, then fields, elements by key, elements of sets, positions; each kind by its value. */
 export function comparePathElements(a: string, b: string): number {
   if (a === b) return 0;
+  // Mostly fields, whose names order them.
+  if (a[0] === 'f' && b[0] === 'f') return a < b ? -1 : 1;
   const kind = kindOrder.indexOf(a[0]!) - kindOrder.indexOf(b[0]!);
   if (kind !== 0) return kind;
-  if (a[0] === 'f') return a < b ? -1 : 1;
   return compareValues(parsed(a.slice(2)), parsed(b.slice(2))) || (a < b ? -1 : 1);
 }
 const kindOrder = '.fkvi';

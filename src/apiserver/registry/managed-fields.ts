@@ -52,7 +52,7 @@ export function recordManager(
   const kind = versionedKind(scheme, info, subresource);
   const apiVersion = formatGroupVersion(info);
   const inVersion = (o: KubeObject) => (o.apiVersion === apiVersion ? o : kind.convert(o, apiVersion));
-  const before = old ? inVersion(withoutManagedFields(old)) : emptyObject(scheme, info);
+  const before = old ? inVersion(withoutManagedFields(old)) : nothing(scheme, info);
   const writer = { name: context.fieldManager, subresource, apiVersion, time: formatTime(clock.now()) };
   update(kind, writer, managers, before, inVersion(object));
   capUpdateManagers(managers);
@@ -64,7 +64,7 @@ export function recordSender(subject: Subject, fieldManager: string, object: Kub
   const { scheme, info, subresource, nowMs } = subject;
   const writer = { name: fieldManager, subresource, apiVersion: formatGroupVersion(info), time: formatTime(nowMs) };
   const managers: Managers = new Map();
-  update(versionedKind(scheme, info, subresource), writer, managers, emptyObject(scheme, info), object);
+  update(versionedKind(scheme, info, subresource), writer, managers, nothing(scheme, info), object);
   setManagers(object, managers);
 }
 
@@ -96,7 +96,7 @@ export function applyConfiguration(
   const current = live ? withoutManagedFields(live) : emptyObject(scheme, info);
   const managers = decodeManagers(live?.metadata.managedFields) ?? new Map();
   if (managers.size === 0) {
-    update(kind, { ...writer, name: beforeFirstApply }, managers, emptyObject(scheme, info), current);
+    update(kind, { ...writer, name: beforeFirstApply }, managers, nothing(scheme, info), current);
   }
   const applied = applyAsOwner(kind, writer, managers, current, configuration, force);
   const object: KubeObject = { ...(applied.object ?? current) };
@@ -167,6 +167,23 @@ function withoutManagedFields(object: KubeObject): KubeObject {
   const { managedFields: _owners, ...metadata } = object.metadata;
   return { ...object, metadata };
 }
+
+/** What a new object is compared with. Shared: nobody changes it. */
+function nothing(scheme: Scheme, gvk: { group: string; version: string; kind: string }): KubeObject {
+  let known = nothings.get(scheme);
+  if (!known) {
+    known = new Map();
+    nothings.set(scheme, known);
+  }
+  const key = `${gvk.group}/${gvk.version}/${gvk.kind}`;
+  let object = known.get(key);
+  if (!object) {
+    object = emptyObject(scheme, gvk);
+    known.set(key, object);
+  }
+  return object;
+}
+const nothings = new WeakMap<Scheme, Map<string, KubeObject>>();
 
 function emptyObject(scheme: Scheme, gvk: { group: string; version: string; kind: string }): KubeObject {
   const schema = scheme.schemaName(gvk);
