@@ -1,6 +1,6 @@
 /**
  * The real programs that the tests drive: kubectl and helm from an npm package's archive, etcd's server and client
- * and nghttp2's load generator from Debian. Without root a missing one is named, and its tests skip; with CI=true
+ * nghttp2's load generator and curl from Debian. Without root a missing one is named, and its tests skip; with CI=true
  * they fail.
  */
 import { execFileSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 await unpackKubectl();
-installDebianPackages({ etcd: 'etcd-server', etcdctl: 'etcd-client', h2load: 'nghttp2-client' });
+installDebianPackages({ etcd: 'etcd-server', etcdctl: 'etcd-client', h2load: 'nghttp2-client', curl: 'curl' });
 
 /** `.cache/bin/kubectl` and `.cache/bin/helm`, from the layer.zip of the devDependency. */
 async function unpackKubectl() {
