@@ -2,6 +2,7 @@
 /** `evenkeel COMMAND`: loads the one file that the command needs, and runs it. */
 import nodeModule from 'node:module';
 import { join } from 'node:path';
+import v8 from 'node:v8';
 import type { FlagSpec } from '#base/flags.ts';
 
 export interface Command {
@@ -45,6 +46,7 @@ if (Number.parseInt(process.versions.node, 10) < nodeVersionMin) {
 const isBundle = import.meta.dirname.endsWith(join('dist', 'bin'));
 const root = join(import.meta.dirname, isBundle ? '../..' : '..');
 keepCompiledCode();
+keepShortLivedYoung();
 const calledAs = process.env['EVENKEEL_CALLED_AS'] ?? '';
 delete process.env['EVENKEEL_CALLED_AS']; // our own children have names of their own
 const dropIn = dropIns[calledAs];
@@ -66,6 +68,14 @@ else {
 function keepCompiledCode(): void {
   nodeModule.enableCompileCache(join(root, '.cache', 'compiled'));
   setTimeout(nodeModule.flushCompileCache, 10_000).unref();
+}
+
+/**
+ * V8 takes the requests that are in flight while it looks for long-lived objects, and puts their like among the old from
+ * then on, where they wait for a full collection and keep young ones alive: a quarter of what a server allocates.
+ */
+function keepShortLivedYoung(): void {
+  v8.setFlagsFromString('--no-allocation-site-pretenuring');
 }
 
 async function version(): Promise<void> {
