@@ -56,7 +56,7 @@ export async function clientConfig(parsed: ParsedFlags, configured?: string): Pr
   const kubeconfig = configured || parsed.string('kubeconfig');
   const master = parsed.string('master');
   if (!kubeconfig && !master) throw new UsageError('no API server: give --kubeconfig FILE (or --master URL)');
-  const config = kubeconfig ? await loadKubeconfig(kubeconfig) : { server: master };
+  const config = kubeconfig ? await loadKubeconfig(kubeconfig, realClock) : { server: master };
   return master ? { ...config, server: master } : config;
 }
 

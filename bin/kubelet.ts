@@ -124,7 +124,7 @@ async function connect(flags: ParsedFlags, log: Logger): Promise<ApiClient> {
     import('#client/kubeconfig.ts'),
     import('#client/rest.ts'),
   ]);
-  const config = await loadKubeconfig(flags.string('kubeconfig'));
+  const config = await loadKubeconfig(flags.string('kubeconfig'), realClock);
   return createClient(config, { clock: realClock, log, userAgent: 'kubelet/evenkeel', timeoutMs: 10_000 });
 }
 

@@ -38,5 +38,9 @@ export async function connect(kubeconfig: string): Promise<ApiClient> {
     import('#client/kubeconfig.ts'),
     import('#client/rest.ts'),
   ]);
-  return createClient(await loadKubeconfig(kubeconfig), { clock: realClock, log: silentLogger, userAgent: 'evenkeel' });
+  return createClient(await loadKubeconfig(kubeconfig, realClock), {
+    clock: realClock,
+    log: silentLogger,
+    userAgent: 'evenkeel',
+  });
 }

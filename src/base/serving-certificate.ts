@@ -84,7 +84,10 @@ async function makeDirectory(path: string): Promise<void> {
 }
 
 /** Why a pair cannot be shown to anybody; undefined: it can. */
-export function faultOf({ cert, key }: KeyPairPem, clock: Clock): { isKey: boolean; why: string } | undefined {
+export function faultOf(
+  { cert, key }: KeyPairPem,
+  clock: Pick<Clock, 'now'>,
+): { isKey: boolean; why: string } | undefined {
   let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(cert);

@@ -3,9 +3,12 @@
  * files, whose relative paths count from the kubeconfig's own folder, as kubectl has it. Exec plugins and auth
  * providers are refused: components of a control plane hold certificates or tokens.
  */
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
+import type { Clock } from '#base/clock.ts';
 import { messageOf, OperatorError } from '#base/errors.ts';
+import { faultOf } from '#base/serving-certificate.ts';
 
 export interface ClientConfig {
   /** `https://127.0.0.1:6443`, no path or slash at the end. */
@@ -23,18 +26,24 @@ export interface ClientConfig {
   namespace?: string;
 }
 
-export async function loadKubeconfig(path: string, context?: string): Promise<ClientConfig> {
+/** `clock`: to refuse a client certificate that has expired. */
+export async function loadKubeconfig(path: string, clock?: Pick<Clock, 'now'>): Promise<ClientConfig> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
     throw new OperatorError(`kubeconfig ${path} cannot be read (${messageOf(error)}): check --kubeconfig`);
   }
-  return parseKubeconfig(text, path, context);
+  return parseKubeconfig(text, path, undefined, clock);
 }
 
 /** `path` names the file in errors and anchors relative paths. */
-export async function parseKubeconfig(text: string, path: string, context?: string): Promise<ClientConfig> {
+export async function parseKubeconfig(
+  text: string,
+  path: string,
+  context?: string,
+  clock: Pick<Clock, 'now'> = { now: () => Number.NEGATIVE_INFINITY },
+): Promise<ClientConfig> {
   const fail = (what: string): never => {
     throw new OperatorError(`kubeconfig ${path}: ${what}`);
   };
@@ -59,6 +68,11 @@ export async function parseKubeconfig(text: string, path: string, context?: stri
   const cert = await read(user, 'client-certificate');
   const key = await read(user, 'client-key');
   if (Boolean(cert) !== Boolean(key)) fail(`user ${ctx.user} needs both client-certificate and client-key`);
+  if (cert && key) {
+    const fault = faultOf({ cert, key }, clock);
+    if (fault) fail(`client-${fault.isKey ? 'key' : 'certificate'} of user ${ctx.user} is no good: ${fault.why}`);
+  }
+  if (ca && !isCertificate(ca)) fail('certificate-authority holds no PEM certificate: copy the ca.crt of the cluster');
   const token = user.token ?? (await read({ file: user.tokenFile }, 'file'))?.trim();
   return {
     server: serverUrl(cluster.server, fail),
@@ -81,6 +95,15 @@ async function parseText(text: string, fail: (what: string) => never): Promise<R
   }
   if (typeof value !== 'object' || value === null) return fail('is empty: generate it again');
   return value;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function entry(list: unknown, name: string): Record<string, any> | undefined {
