@@ -13,6 +13,7 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
+  Pkcs10CertificateRequest,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509Certificate,
@@ -125,6 +126,11 @@ export async function createSigningKey(): Promise<{ privateKey: string; publicKe
     privateKey: await exportKey(keys.privateKey),
     publicKey: `${PemConverter.encode(spki, 'PUBLIC KEY')}\n`,
   };
+}
+
+/** What a PEM request for a certificate (PKCS #10) says its subject belongs to. Throws for one that cannot be read. */
+export async function organizationsOfRequest(pem: string): Promise<string[]> {
+  return new Pkcs10CertificateRequest(pem).subjectName.getField('O');
 }
 
 export function expiresAt(certPem: string): Date {

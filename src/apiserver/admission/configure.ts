@@ -7,6 +7,11 @@ import type { Registry } from '../registry/registry.ts';
 import type { Authorizer } from '../request.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { enabledPlugins } from './chain.ts';
+import {
+  certificateApproval,
+  certificateSigning,
+  certificateSubjectRestriction,
+} from './plugins/certificate-signing-requests.ts';
 import { defaultIngressClass, defaultStorageClass } from './plugins/default-class.ts';
 import { defaultTolerationSeconds } from './plugins/default-toleration-seconds.ts';
 import { limitRanger } from './plugins/limit-ranger.ts';
@@ -77,6 +82,11 @@ export function configureAdmission(
       defaultTolerationSeconds(options.admission.notReadySeconds, options.admission.unreachableSeconds),
     DefaultStorageClass: () => defaultStorageClass(() => list('storage.k8s.io', 'storageclasses').list()),
     StorageObjectInUseProtection: () => storageObjectInUseProtection,
+    CertificateApproval: () => certificateApproval(authorizer),
+    CertificateSigning: () => certificateSigning(authorizer),
+    // The library is loaded by the first request for a client certificate.
+    CertificateSubjectRestriction: () =>
+      certificateSubjectRestriction(async (pem) => (await import('#base/certificates.ts')).organizationsOfRequest(pem)),
     DefaultIngressClass: () => defaultIngressClass(() => list('networking.k8s.io', 'ingressclasses').list()),
   };
   const names = enabledPlugins(options.admission.enabled, options.admission.disabled);
