@@ -177,3 +177,26 @@ test('connections: a certificate that is not to be believed is nobody, not even 
     none: 200,
   });
 });
+
+test('connections: HTTP/2: large lists that nobody reads are not copied for each', {
+  timeout: 20_000,
+}, async (context) => {
+  const parts = Array.from({ length: 20_000 }, () => Buffer.alloc(1_000, 0x20));
+  let asked = 0;
+  const port = await listening(context, async () => {
+    asked++;
+    return { status: 200, body: parts };
+  });
+  const session = openSession(port);
+  context.after(() => session.destroy());
+  await new Promise((resolve) => session.once('remoteSettings', resolve));
+  const before = process.memoryUsage().arrayBuffers;
+  const streams = Array.from({ length: 30 }, () => session.request({ ':path': '/x' }));
+  while (asked < streams.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  const grown = process.memoryUsage().arrayBuffers - before;
+  assert.ok(grown < 100 * 1024 * 1024, `${grown} bytes for ${streams.length} lists of 20 MB`);
+  // Who does read gets all of it.
+  let length = 0;
+  for await (const chunk of streams[0]!) length += (chunk as Buffer).length;
+  assert.equal(length, 20_000_000);
+});

@@ -1,7 +1,7 @@
 /** A request and its answer on an HTTP/1.1 connection. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ApiResponse, ResponseSink } from '../request.ts';
-import { batches } from './batches.ts';
+import { writeBatches } from './batches.ts';
 import type { Peer } from './peer-certificate.ts';
 import { ServerRequest } from './server-request.ts';
 
@@ -42,8 +42,7 @@ export function respondHttp1(out: ServerResponse, response: ApiResponse): void {
   for (const part of body) length += part.length;
   headers['content-length'] = length;
   out.writeHead(response.status, headers);
-  for (const batch of batches(body)) out.write(batch);
-  out.end();
+  writeBatches(out, body);
 }
 
 class Http1Sink implements ResponseSink {

@@ -1,7 +1,7 @@
 /** A request and its answer on one HTTP/2 stream, by node:http2's stream API. */
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { ApiResponse, ResponseSink } from '../request.ts';
-import { batches } from './batches.ts';
+import { writeBatches } from './batches.ts';
 import type { Peer } from './peer-certificate.ts';
 import { ServerRequest } from './server-request.ts';
 
@@ -36,13 +36,7 @@ export function respondHttp2(stream: ServerHttp2Stream, response: ApiResponse, m
     for (const part of body) length += part.length;
     headers['content-length'] = length;
     stream.respond(headers);
-    // The last batch ends the stream: a frame of its own for the end would be another write.
-    let last: Buffer | undefined;
-    for (const batch of batches(body)) {
-      if (last) stream.write(last);
-      last = batch;
-    }
-    stream.end(last);
+    writeBatches(stream, body);
   }
 }
 
