@@ -86,6 +86,9 @@ function details(gr: { group: string; kind: string }, name: string, more: Status
 }
 const ofResource = (gr: GroupResource) => ({ group: gr.group, kind: gr.resource });
 
+/** A body of 3 MB can be wrong in a hundred thousand places: the answer need not name them all. */
+const fieldErrorsMax = 1000;
+
 export const apiErrors = {
   notFound: (gr: GroupResource, name: string) =>
     new StatusError({
@@ -108,13 +111,14 @@ export const apiErrors = {
       message: `Operation cannot be fulfilled on ${formatGroupResource(gr)} "${name}": ${why}`,
       details: details(ofResource(gr), name, causes ? { causes } : {}),
     }),
-  invalid: (gk: GroupKind, name: string, errors: readonly FieldError[]) => {
+  invalid: (gk: GroupKind, name: string, all: readonly FieldError[]) => {
+    const errors = all.length > fieldErrorsMax ? all.slice(0, fieldErrorsMax) : all;
     const texts = [...new Set(errors.map((e) => `${e.field}: ${e.message}`))];
-    const all = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
+    const text = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
     return new StatusError({
       code: 422,
       reason: 'Invalid',
-      message: `${formatGroupKind(gk)} "${name}" is invalid${texts.length ? `: ${all}` : ''}`,
+      message: `${formatGroupKind(gk)} "${name}" is invalid${texts.length ? `: ${text}` : ''}`,
       details: details(gk, name, {
         causes: errors.map((e) => ({ reason: e.type, message: e.message, field: e.field })),
       }),

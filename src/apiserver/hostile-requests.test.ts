@@ -113,3 +113,10 @@ test('hostile numbers: a watch that asks for ages goes on', async () => {
   assert.ok(!watch.isEnded());
   session.destroy();
 });
+
+test('hostile bodies: wrong in tens of thousands of places: the answer is no larger than what was sent', async () => {
+  const labels = Object.fromEntries(Array.from({ length: 40_000 }, (_, i) => [`!${i}`, '!']));
+  const answer = await t.h2('POST', maps, { body: { ...configMap('wrong'), metadata: { name: 'wrong', labels } } });
+  assert.equal(answer.status, 422);
+  assert.ok(answer.text.length < 1_000_000, String(answer.text.length));
+});
