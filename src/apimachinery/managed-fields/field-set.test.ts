@@ -6,6 +6,7 @@ import {
   type FieldSet,
   fieldSetFrom,
   intersection,
+  isFieldSet,
   pathSet,
   pathsOf,
   recursiveDifference,
@@ -65,6 +66,13 @@ test('field sets: FieldsV1: through the wire, a member with members below has a 
       assert.deepEqual(read(fieldSetFrom(JSON.parse(JSON.stringify(set ?? {})))), read(set));
     }),
   );
+});
+
+test('field sets: what a client sends: is a set or is not', () => {
+  for (const good of [{}, { 'f:a': { '.': {}, 'k:{}': {} } }]) assert.ok(isFieldSet(good));
+  const deep = Array.from({ length: 100_000 }).reduce<FieldSet>((below) => ({ 'f:a': below }), {});
+  for (const bad of [undefined, null, [], 'x', { 'f:a': null }, { 'f:a': 'x' }, { a: {} }, { '..': {} }, deep])
+    assert.ok(!isFieldSet(bad));
 });
 
 test('field sets: order: the dot, fields, keys by their values, elements', () => {

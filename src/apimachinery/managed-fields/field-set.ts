@@ -31,6 +31,17 @@ export function fieldSetFrom(fieldsV1: unknown): FieldSet | undefined {
   return isLeaf(fieldsV1 as FieldSet) ? undefined : (fieldsV1 as FieldSet);
 }
 
+/** Whether what a client sent is a set at all, of no more levels than an object has fields within fields. */
+export function isFieldSet(value: unknown, levels = levelsMax): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || levels === 0) return false;
+  for (const element in value) {
+    if (!elementForm.test(element) || !isFieldSet((value as FieldSet)[element], levels - 1)) return false;
+  }
+  return true;
+}
+const levelsMax = 500;
+const elementForm = /^(?:\.$|[fkvi]:)/;
+
 /** The set of one path, given as its elements. */
 export function pathSet(...elements: string[]): FieldSet {
   return elements.reduceRight<FieldSet>((node, element) => ({ [element]: node }), leaf);

@@ -150,11 +150,11 @@ test('apply: owners as a client edits them: kept, unless no server would write t
     headers: merge,
   });
   assert.deepEqual(managers(renamed.body), ['z Apply']);
-  const odd = await t.h2('PATCH', `${maps}/edited`, {
-    body: { metadata: { managedFields: [{ ...entry, operation: 'Wish' }] } },
-    headers: merge,
-  });
-  assert.deepEqual(managers(odd.body), ['z Apply']);
+  for (const odd of [{ operation: 'Wish' }, { fieldsV1: { 'f:data': null } }]) {
+    const body = { metadata: { managedFields: [{ ...entry, ...odd }] } };
+    const answer = await t.h2('PATCH', `${maps}/edited`, { body, headers: merge });
+    assert.deepEqual([answer.status, managers(answer.body)], [200, ['z Apply']]);
+  }
 });
 
 test('apply: what is refused: in upstream’s words', async () => {

@@ -13,7 +13,7 @@ import {
   update,
   type VersionedKind,
 } from '#apimachinery/managed-fields/field-manager.ts';
-import { difference } from '#apimachinery/managed-fields/field-set.ts';
+import { difference, isFieldSet } from '#apimachinery/managed-fields/field-set.ts';
 import { kubectl, lastAppliedPaths, updateLastApplied } from '#apimachinery/managed-fields/last-applied.ts';
 import {
   capUpdateManagers,
@@ -151,7 +151,7 @@ function managersOf(object: KubeObject, old: KubeObject | undefined, subresource
   const sent = object.metadata.managedFields;
   if (subresource === '' && old && sent && sent !== old.metadata.managedFields) {
     if (sent.length === 1 && Object.keys(sent[0] ?? {}).length === 0) return new Map();
-    const managers = decodeManagers(sent);
+    const managers = sent.every((entry) => isFieldSet(entry?.fieldsV1 ?? {})) ? decodeManagers(sent) : undefined;
     if (managers && managers.size > 0) return managers;
   }
   return decodeManagers(old?.metadata.managedFields) ?? new Map();
