@@ -125,6 +125,27 @@ test('kubectl: apply, diff of fields, label, annotate, edit, patch: each does wh
   await plane.kubectlOk('delete', 'cm', 'settings');
 });
 
+test('kubectl: server-side apply: drops what is left out, and names who else wants a field', async () => {
+  const configMap = (data: object) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied' }, data });
+  await plane.applyOk(configMap({ a: '1', b: '2' }), '--server-side');
+  await plane.applyOk(configMap({ a: '1' }), '--server-side');
+  assert.deepEqual((await json('get', 'cm', 'applied')).data, { a: '1' });
+  await plane.kubectlOk('patch', 'cm', 'applied', '--type=merge', '-p', '{"data":{"a":"9"}}');
+  const file = JSON.stringify(configMap({ a: '1' }));
+  const env = { KUBECONFIG: plane.kubeconfig };
+  const refused = await execute([kubectlPath, 'apply', '--server-side', '-f', '-'], env, 60_000, file);
+  assert.match(refused.stderr, /1 conflict: conflict with "kubectl-patch" using v1: \.data\.a/);
+  await plane.kubectlOk('delete', 'cm', 'applied');
+});
+
+test('kubectl: client-side apply, then server-side: no conflict with oneself', async () => {
+  const configMap = (data: object) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'moved' }, data });
+  await plane.applyOk(configMap({ a: '1', b: '2' }));
+  await plane.applyOk(configMap({ a: '3' }), '--server-side');
+  assert.deepEqual((await json('get', 'cm', 'moved')).data, { a: '3' });
+  await plane.kubectlOk('delete', 'cm', 'moved');
+});
+
 test('kubectl: get -w: sees an object come, change and go', async () => {
   const watcher = spawn(
     kubectlPath,
@@ -229,8 +250,13 @@ test('helm: a small chart: installed, upgraded, listed, uninstalled', async () =
   const install = await plane.helm('install', 'demo', chart, '--wait', '--timeout', '60s');
   assert.equal(install.code, 0, install.stderr);
   assert.match((await plane.helm('list')).stdout, /demo.*deployed/);
-  const upgrade = await plane.helm('upgrade', 'demo', chart, '--set', 'replicas=3', '--wait', '--timeout', '60s');
+  const values = ['--set', 'replicas=3', '--set', 'farewell='];
+  const upgrade = await plane.helm('upgrade', 'demo', chart, ...values, '--wait', '--timeout', '60s');
   assert.equal(upgrade.code, 0, upgrade.stderr);
-  assert.equal((await json('get', 'deployment', 'demo')).status.availableReplicas, 3);
+  const deployment = await json('get', 'deployment', 'demo');
+  assert.equal(deployment.status.availableReplicas, 3);
+  // What the chart no longer has is gone.
+  assert.deepEqual(deployment.spec.template.spec.containers[0].env, [{ name: 'GREETING', value: 'hello' }]);
+  assert.deepEqual((await json('get', 'cm', 'demo')).data, { greeting: 'hello' });
   assert.equal((await plane.helm('uninstall', 'demo')).code, 0);
 });
