@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { eventually } from '#storage/testing/fixtures.ts';
+import { createRequestMetrics } from './metrics.ts';
 import type { Authorizer } from './request.ts';
 import { configMap, openSession, openWatch, startedFor, startTestServer, type TestServer } from './testing/fixtures.ts';
 
@@ -119,4 +120,19 @@ test('hostile bodies: wrong in tens of thousands of places: the answer is no lar
   const answer = await t.h2('POST', maps, { body: { ...configMap('wrong'), metadata: { name: 'wrong', labels } } });
   assert.equal(answer.status, 422);
   assert.ok(answer.text.length < 1_000_000, String(answer.text.length));
+});
+
+test('hostile methods: whatever a client invents is one series in the metrics', async (context) => {
+  const metrics = createRequestMetrics();
+  const own = await startedFor(context, { metrics });
+  for (const method of ['CONSTRUCTOR', 'constructor', '__proto__', 'FOO', 'BAR'])
+    for (const path of ['/nowhere', maps, `${maps}/a/nosuch`]) await own.h2(method, path, { token: 'alice' });
+  const lines = metrics
+    .render()
+    .split('\n')
+    .filter((line) => line.startsWith('apiserver_request_total'));
+  const names = lines.map((line) => line.slice(0, line.lastIndexOf(' ')));
+  assert.deepEqual(names, [...new Set(names)], 'a series told twice fails the whole scrape');
+  assert.ok(lines.length <= 6, lines.join('\n'));
+  assert.doesNotMatch(metrics.render(), /native code/);
 });

@@ -19,7 +19,7 @@ export function createRequestMetrics(): RequestMetrics {
 const bucketSeconds = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
-/** Label sets are bounded by what is served; this is for requests that invent verbs. */
+/** Label sets are bounded by what is served. */
 const seriesMax = 10_000;
 
 /** Requests that differ in their answer only; hashed once per request by short keys, not by label texts. */
@@ -57,7 +57,7 @@ class CountedRequests implements RequestMetrics {
       ofResource = new Map();
       this.#byResource.set(request.resource, ofResource);
     }
-    const key = request.info.verb + scopeOf(request) + (request.resource ? request.info.subresource : '');
+    const key = verbOf(request) + scopeOf(request) + subresourceOf(request);
     let series = ofResource.get(key);
     if (!series && this.#seriesCount < seriesMax) {
       const buckets = new Array<number>(bucketSeconds.length).fill(0);
@@ -112,8 +112,17 @@ function labelsOf(request: ApiRequest): string {
   const scope = scopeOf(request);
   return (
     `component="apiserver",group="${isKnown ? info.group : ''}",resource="${isKnown ? info.resource : ''}",scope="${scope}",` +
-    `subresource="${isKnown ? info.subresource : ''}",verb="${verbs[info.verb] ?? 'OTHER'}",version="${isKnown ? info.version : ''}"`
+    `subresource="${subresourceOf(request)}",verb="${verbOf(request)}",version="${isKnown ? info.version : ''}"`
   );
+}
+
+/** What a client invents is all one: series of its own would crowd out the others, or be told twice. */
+function verbOf({ info }: ApiRequest): string {
+  return Object.hasOwn(verbs, info.verb) ? verbs[info.verb]! : 'OTHER';
+}
+
+function subresourceOf({ resource, info }: ApiRequest): string {
+  return resource?.subresources.has(info.subresource) ? info.subresource : '';
 }
 
 const verbs: Record<string, string> = {

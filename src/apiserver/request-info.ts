@@ -41,7 +41,7 @@ export function parseRequestInfo(method: string, url: RequestUrl): RequestInfo {
     info.verb = segments[at++]!;
     isVerbInPath = true;
   } else {
-    info.verb = verbOfMethod[method] ?? '';
+    info.verb = Object.hasOwn(verbOfMethod, method) ? verbOfMethod[method]! : '';
   }
 
   if (segments[at] === 'namespaces' && segments.length > at + 1) {
