@@ -33,8 +33,13 @@ export function isEmpty({ kubelets, pods, stores }: Leftovers): boolean {
 export async function endLeftovers(dir: DataDir, clock: Clock, timeoutMs: number): Promise<void> {
   const { kubelets, stores } = leftoversIn(dir);
   await Promise.all(kubelets.map((p) => end(p, clock, timeoutMs)));
-  await Promise.all(podProcesses(dir).map((p) => end(p, clock, timeoutMs)));
+  await endPods(dir, clock, timeoutMs);
   await Promise.all(stores.map((p) => end(p, clock, timeoutMs)));
+}
+
+/** To be called when no kubelet runs that would start them again. */
+export async function endPods(dir: DataDir, clock: Clock, timeoutMs: number): Promise<void> {
+  await Promise.all(podProcesses(dir).map((p) => end(p, clock, timeoutMs)));
 }
 
 /** Leaves the pods running: a kubelet that is killed, and not asked to stop, stops none, and its successor adopts them. */

@@ -71,7 +71,8 @@ export function isNodeReady(node: KubeObject): boolean {
   return conditions.some((c) => c.type === 'Ready' && c.status === 'True');
 }
 
-async function poll<T>(what: string, options: WaitOptions, attempt: () => Promise<T | undefined>): Promise<T> {
+/** Tries until it gives something; what fails meanwhile is only told when the deadline has passed. */
+export async function poll<T>(what: string, options: WaitOptions, attempt: () => Promise<T | undefined>): Promise<T> {
   let last: unknown;
   while (!options.signal.aborted) {
     try {

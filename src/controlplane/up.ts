@@ -27,10 +27,10 @@ import {
 } from './data-dir.ts';
 import { HostProcess } from './host-process.ts';
 import { writeKubeconfigs } from './kubeconfig-file.ts';
-import { endLeftovers, isEmpty, leavePodsToSuccessors, leftoversIn } from './leftovers.ts';
+import { endLeftovers, endPods, isEmpty, leavePodsToSuccessors, leftoversIn } from './leftovers.ts';
 import { manifestsOf, type Program } from './manifests.ts';
 import { isPkiComplete } from './pki.ts';
-import { waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
+import { poll, waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
 import { assertPortsFree, type ControlPlaneSpec, chooseSpec, type MasterSpec, storeHost } from './spec.ts';
 import { removeSurplusNodes } from './surplus-nodes.ts';
 
@@ -77,7 +77,7 @@ export async function up(
   const lock = claim(dir);
   const processes: HostProcess[] = [];
   const stop = async () => {
-    await stopAll(dir, processes);
+    await stopAll(dir, processes, clock);
     lock.release();
   };
   try {
@@ -98,8 +98,11 @@ export async function up(
       const wait = { clock, signal, deadline, logs: dir.logs };
       await waitForReady(client, wait);
       progress('the API is ready');
-      await ensureAddons(client);
-      await removeSurplusNodes(client, spec);
+      await poll('what evenkeel adds to the API cannot be written', wait, async () => {
+        await ensureAddons(client);
+        await removeSurplusNodes(client, spec);
+        return true;
+      });
       const leaders = await waitForLeaders(client, wait);
       progress(`leaders are elected: scheduler ${leaders.scheduler}, controller manager ${leaders.controllerManager}`);
       await waitForNodes(client, spec.nodes, wait);
@@ -242,10 +245,14 @@ function recordStart(dir: DataDir, name: string, identity: ProcessIdentity): voi
   writeRunRecord(dir, { ...record, processes: [...others, { name, ...identity }] });
 }
 
-/** Kubelets first (they stop their pods, the API servers among them), the store last. */
-async function stopAll(dir: DataDir, processes: readonly HostProcess[]): Promise<void> {
+/**
+ * Kubelets first (they stop their pods, the API servers among them), the store last. A kubelet that could not run just
+ * then has stopped nothing: its pods are ended here.
+ */
+async function stopAll(dir: DataDir, processes: readonly HostProcess[], clock: Clock): Promise<void> {
   const [store, ...kubelets] = processes;
   await Promise.all(kubelets.map((k) => k.stop()));
+  await endPods(dir, clock, leftoversTimeoutMs);
   await store?.stop();
   removeRunRecord(dir);
 }

