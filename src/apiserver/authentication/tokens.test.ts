@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
+import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { test } from 'node:test';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { FakeClock } from '#base/testing/fake-clock.ts';
@@ -114,6 +114,38 @@ test('tokens: service accounts: expiry, audience, account and signature are chec
     async () => authenticator.authenticateToken(fresh, [audience]),
     /service account ns\/sa does not exist/,
   );
+});
+
+test('tokens: forged: no algorithm, no key and no claim of the forger is believed', async () => {
+  const { authenticator, issue, key } = fixture();
+  const { status } = await issue({});
+  const { header, claims } = parseJwt(status.token)!;
+  const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signed = (head: object, body: object, make: (text: string) => Buffer) => {
+    const text = `${part(head)}.${part(body)}`;
+    return `${text}.${make(text).toString('base64url')}`;
+  };
+  const by = (privateKey: KeyObject) => (text: string) => sign('sha256', Buffer.from(text), privateKey);
+  const publicPem = key.publicKey.export({ type: 'spki', format: 'pem' });
+  const forged = {
+    'alg none': signed({ alg: 'none' }, claims, () => Buffer.alloc(0)),
+    'the public key as a secret': signed({ ...header, alg: 'HS256' }, claims, (text) =>
+      createHmac('sha256', publicPem).update(text).digest(),
+    ),
+    'a key of its own': signed(header, claims, by(other.privateKey)),
+    'a key in the header': signed(
+      { ...header, jwk: other.publicKey.export({ format: 'jwk' }) },
+      claims,
+      by(other.privateKey),
+    ),
+    'another kid': signed({ ...header, kid: '../../dev/null' }, claims, by(other.privateKey)),
+    'claims changed after signing': status.token.replace(/\.[^.]+\./, `.${part({ ...claims, sub: 'root' })}.`),
+    'no expiry': signed(header, { ...claims, exp: undefined }, by(rsa.privateKey)),
+    'junk where the account should be': signed(header, { ...claims, 'kubernetes.io': 'x' }, by(rsa.privateKey)),
+  };
+  for (const [what, token] of Object.entries(forged))
+    await assert.rejects(async () => authenticator.authenticateToken(token, [audience]), Error, what);
 });
 
 test('tokens: requests: refused with what is wrong', async () => {
