@@ -6,7 +6,6 @@
  */
 import type { KubeObject } from '../object.ts';
 import type { SchemaType } from '../schema/schema.ts';
-import { findMisfit } from './check-applied.ts';
 import { type Comparison, compare, excluding } from './compare.ts';
 import { difference, type FieldSet, intersection, pathSet, recursiveDifference, union } from './field-set.ts';
 import { type Manager, type Managers, managerId, takeFrom } from './managers.ts';
@@ -80,7 +79,7 @@ export interface Applied {
   managers: Managers;
 }
 
-/** One field that another manager has set to another value. */
+/** What another manager has set to other values. */
 export interface Conflict {
   manager: Manager;
   set: FieldSet;
@@ -94,13 +93,8 @@ export class ApplyConflicts extends Error {
   }
 }
 
-/** Why a configuration does not fit its schema. */
-export function misfitOf(kind: VersionedKind, configuration: KubeObject): string | undefined {
-  return findMisfit(kind.structures, kind.typeOf(configuration.apiVersion)!, configuration);
-}
-
 /**
- * Neither the objects nor `managers` are changed. `configuration` has passed `misfitOf`.
+ * Neither the objects nor `managers` are changed. `configuration` has passed `findMisfit`.
  * Throws ApplyConflicts unless `force`, which takes the fields.
  */
 export function apply(

@@ -167,6 +167,10 @@ test('apply: what is refused: in upstream’s words', async () => {
     500,
     'failed to create typed patch object (/bad; /v1, Kind=ConfigMap): .nosuch: field not declared in schema',
   ]);
+  for (const nothing of ['', '# nothing', 'null']) {
+    assert.deepEqual(await refused(nothing), [400, 'invalid object type: /, Kind=']);
+  }
+  assert.match((await refused('[1]'))[1], /^error decoding YAML: .* cannot unmarshal array into Go value/);
   assert.deepEqual(await refused({ apiVersion: 'v1' }), [400, 'invalid object type: /v1, Kind=']);
   assert.deepEqual(await refused({ ...configMap('bad'), metadata: { name: 'bad', managedFields: [] } }), [
     400,

@@ -2,9 +2,7 @@
  * Server-side apply: the configuration a manager sends is all it wants of an object. Who owns what is the registry's
  * managed-fields.ts; here is what is sent, and what of it is refused.
  */
-
-import type { GroupVersionKind } from '#apimachinery/group-version.ts';
-import { formatGroupVersion } from '#apimachinery/group-version.ts';
+import { formatGroupVersion, type GroupVersionKind } from '#apimachinery/group-version.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json-value.ts';
 import { findMisfit } from '#apimachinery/managed-fields/check-applied.ts';
 import { structuresOf } from '#apimachinery/managed-fields/structure.ts';
@@ -14,6 +12,7 @@ import { apiErrors, StatusError } from '#apimachinery/status-error.ts';
 import type { Scheme } from '#apis/scheme.ts';
 import { messageOf } from '#base/errors.ts';
 import { fieldValidationOf } from '../content/body.ts';
+import { parseYaml } from '../content/parse-yaml.ts';
 import { applyConfiguration } from '../registry/managed-fields.ts';
 import type { ApiRequest, ApiResponse } from '../request.ts';
 import { namespaceOf } from './endpoint.ts';
@@ -46,7 +45,6 @@ export function applyOptions(request: ApiRequest): { fieldManager: string; force
 export async function readConfiguration(request: ApiRequest): Promise<KubeObject> {
   const validation = fieldValidationOf(request);
   const text = (await request.readBody()).toString();
-  const { parseYaml } = await import('../content/parse-yaml.ts');
   const { value, duplicates } = await parseYaml(text).catch((error) => {
     throw apiErrors.badRequest(`error decoding YAML: error converting YAML to JSON: yaml: ${messageOf(error)}`);
   });
@@ -57,12 +55,13 @@ export async function readConfiguration(request: ApiRequest): Promise<KubeObject
     if (validation === 'Strict') throw apiErrors.badRequest(`error strict decoding YAML: ${why}`);
     request.warnings.push(why);
   }
-  if (value !== null && !isJsonObject(value)) {
+  if (value === undefined || value === null) return {} as KubeObject;
+  if (!isJsonObject(value)) {
     const kind = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
     const why = `json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`;
     throw apiErrors.badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`);
   }
-  return (value ?? {}) as KubeObject;
+  return value as KubeObject;
 }
 
 /** That it is of the URL's kind and version, says nothing of owners, and fits the schema. */
