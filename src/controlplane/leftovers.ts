@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
-import { isRunning, type ProcessIdentity } from '#os/process-identity.ts';
+import { isRunning, type ProcessIdentity, signalProcess } from '#os/process-identity.ts';
 import { type DataDir, readRunRecord } from './data-dir.ts';
 
 export interface Leftovers {
@@ -51,9 +51,7 @@ export async function leavePodsToSuccessors(dir: DataDir, clock: Clock): Promise
 
 /** At once, without a chance to tidy up: what is written down survives that, as it survives a power failure. */
 export function killLeftovers(dir: DataDir): void {
-  const kill = (identity: ProcessIdentity) => {
-    if (isRunning(identity)) process.kill(identity.pid, 'SIGKILL');
-  };
+  const kill = (identity: ProcessIdentity) => signalProcess(identity, 'SIGKILL');
   const { kubelets, stores } = leftoversIn(dir);
   kubelets.forEach(kill);
   podProcesses(dir).forEach(kill);
@@ -68,7 +66,7 @@ export async function end(identity: ProcessIdentity, clock: Clock, timeoutMs = 1
   ];
   for (const [name, patienceMs] of signals) {
     if (!isRunning(identity)) return;
-    if (patienceMs > 0) process.kill(identity.pid, name);
+    if (patienceMs > 0) signalProcess(identity, name);
     const deadline = clock.monotonic() + patienceMs;
     while (isRunning(identity) && clock.monotonic() < deadline) await sleep(clock, 20);
   }

@@ -27,6 +27,16 @@ export function isRunning({ pid, startTime }: ProcessIdentity): boolean {
   }
 }
 
+/** Sends a signal, unless the process has ended: it may do so between any look at it and the sending. */
+export function signalProcess(identity: ProcessIdentity, name: NodeJS.Signals): void {
+  if (!isRunning(identity)) return;
+  try {
+    process.kill(identity.pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** Start times count from the boot: after another one they say nothing. '' where it cannot be told. */
 export function bootId(): string {
   try {
