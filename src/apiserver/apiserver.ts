@@ -89,7 +89,7 @@ export async function startApiServer(
     signal: stopped.signal,
   });
   const getCoreObject = coreObjectGetter(registry);
-  const authentication = configureAuthentication(options, getCoreObject, clock);
+  const authentication = await configureAuthentication(options, getCoreObject, clock);
   const { authorizers, rules } = configureAuthorization(options.authorizationModes, registry);
   const authorizer = unionAuthorizer(authorizers);
   const services = createServiceAllocation(registry, clusterIpRange, options.services.nodePortRange, {

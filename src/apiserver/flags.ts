@@ -10,6 +10,7 @@ import type { FlagSpec } from '#base/flags.ts';
 const used: Record<string, string> = {
   'advertise-address': 'IP address by which other members of the cluster reach this server',
   'allow-privileged': 'privileged containers are always allowed here',
+  'authentication-config': 'AuthenticationConfiguration file: to which paths anonymous requests are let in',
   'anonymous-auth': 'let requests without credentials in as system:anonymous',
   'api-audiences': 'audiences a service account token may be for; default: the issuer',
   'admission-control': 'old name of --enable-admission-plugins',

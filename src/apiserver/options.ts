@@ -35,6 +35,8 @@ export interface ApiServerConfiguration {
     minRequestTimeoutMs: number;
   };
   anonymousAuth: boolean;
+  /** In place of `anonymousAuth`; '' : none. */
+  authenticationConfig: string;
   tokenAuthFile: string;
   bootstrapTokens: boolean;
   serviceAccounts: ServiceAccountOptions;
@@ -140,6 +142,7 @@ function toOptions(flags: ParsedFlags): ApiServerConfiguration {
       minRequestTimeoutMs: flags.int('min-request-timeout') * 1000,
     },
     anonymousAuth: flags.bool('anonymous-auth'),
+    authenticationConfig: authenticationConfig(flags),
     tokenAuthFile: flags.string('token-auth-file'),
     bootstrapTokens: flags.bool('enable-bootstrap-token-auth'),
     serviceAccounts: {
@@ -172,6 +175,13 @@ function address(flags: ParsedFlags, name: string): string {
   if (text !== '' && isIP(text) === 0)
     throw new UsageError(`invalid value ${JSON.stringify(text)} for --${name}: give an IP address`);
   return text;
+}
+
+function authenticationConfig(flags: ParsedFlags): string {
+  const file = flags.string('authentication-config');
+  if (file !== '' && flags.has('anonymous-auth'))
+    throw new UsageError('--authentication-config says who is let in: leave --anonymous-auth out');
+  return file;
 }
 
 function httpsUrl(name: string, text: string): string {

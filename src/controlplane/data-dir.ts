@@ -28,6 +28,7 @@ export interface DataDir {
   readonly store: string;
   readonly logs: string;
   readonly kubeconfig: string;
+  readonly authenticationConfig: string;
   manifests(master: string): string;
   kubelet(master: string): string;
   kubeconfigOf(user: string): string;
@@ -40,6 +41,7 @@ export function dataDirAt(path: string): DataDir {
     store: join(path, 'etcd'),
     logs: join(path, 'logs'),
     kubeconfig: join(path, 'kubeconfig'),
+    authenticationConfig: join(path, 'authentication-config.json'),
     manifests: (master) => join(path, 'manifests', master),
     kubelet: (master) => join(path, 'kubelet', master),
     kubeconfigOf: (user) => join(path, 'kubeconfigs', `${user}.conf`),

@@ -28,7 +28,7 @@ import {
 import { HostProcess } from './host-process.ts';
 import { writeKubeconfigs } from './kubeconfig-file.ts';
 import { endLeftovers, endPods, isEmpty, leavePodsToSuccessors, leftoversIn } from './leftovers.ts';
-import { manifestsOf, type Program } from './manifests.ts';
+import { authenticationConfig, manifestsOf, type Program } from './manifests.ts';
 import { isPkiComplete } from './pki.ts';
 import { poll, waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
 import { assertPortsFree, type ControlPlaneSpec, chooseSpec, type MasterSpec, storeHost } from './spec.ts';
@@ -147,6 +147,7 @@ async function makeCertificates(dir: DataDir, [node, ...args]: Program): Promise
 
 /** Files that did not change are left alone: their pods keep running through a restart of `up`. */
 function writeManifests(dir: DataDir, spec: ControlPlaneSpec, program: Program): void {
+  writeAtomically(dir.authenticationConfig, authenticationConfig);
   for (const master of spec.masters) {
     const directory = dir.manifests(master.name);
     mkdirSync(directory, { recursive: true, mode: 0o700 });

@@ -33,7 +33,9 @@ test('article: livez answers through the load balancer, to anyone', async () => 
   const verbose = await execute(['curl', '-sk', `https://127.0.0.1:${plane.port}/readyz?verbose`]);
   assert.match(verbose.stdout, /^\[\+\]etcd ok$/m);
   const secret = await execute(['curl', '-sk', `https://127.0.0.1:${plane.port}/api/v1/secrets`]);
-  assert.equal(JSON.parse(secret.stdout).code, 403);
+  assert.equal(JSON.parse(secret.stdout).code, 401);
+  const version = await execute(['curl', '-sk', `https://127.0.0.1:${plane.port}/version`]);
+  assert.equal(JSON.parse(version.stdout).code, 401);
 });
 
 test('article: the endpoints of the kubernetes service are the three API servers', async () => {

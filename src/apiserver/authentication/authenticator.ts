@@ -1,16 +1,17 @@
 /**
  * Who is asking: client certificate, then bearer token, then anonymous. Bad credentials are refused even where
- * anonymous access would do; no credentials at all are anonymous (or refused with --anonymous-auth=false).
+ * anonymous access would do; no credentials at all are anonymous, where anonymous requests are let in.
  */
 import { apiErrors } from '#apimachinery/status-error.ts';
 import type { ApiRequest, Authenticator, PeerCertificate, UserInfo } from '../request.ts';
+import type { AnonymousAccess } from './authentication-config.ts';
 import { authenticateToken, type TokenAuthenticator, withAuthenticated } from './token-authenticator.ts';
 
 export interface AuthenticationOptions {
   tokenAuthenticators: readonly TokenAuthenticator[];
   /** What a token must be made for. */
   apiAudiences: readonly string[];
-  anonymous: boolean;
+  anonymous: AnonymousAccess;
 }
 
 export const anonymousUser: UserInfo = Object.freeze({
@@ -34,7 +35,8 @@ export function createAuthenticator(options: AuthenticationOptions): Authenticat
           return refuse(cause);
         }
       }
-      if (anonymous && !request.peerCertificateError) return anonymousUser;
+      const isLetIn = typeof anonymous === 'boolean' ? anonymous : anonymous.has(request.url.pathname);
+      if (isLetIn && !request.peerCertificateError) return anonymousUser;
       throw apiErrors.unauthorized();
     },
   };

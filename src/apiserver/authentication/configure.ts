@@ -6,6 +6,7 @@ import type { Authenticator } from '../request.ts';
 import { parseFileOf } from '../serving/server-files.ts';
 import type { SigningKey, VerificationKey } from '../tokens/jwt.ts';
 import { parseSigningKey, parseVerificationKeys } from '../tokens/service-account-keys.ts';
+import { readAuthenticationConfig } from './authentication-config.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { bootstrapTokens } from './bootstrap-token.ts';
 import { type CoreObjectGetter, serviceAccountTokens } from './service-account.ts';
@@ -22,11 +23,11 @@ export interface Authentication {
 }
 
 /** Files are read now: what is wrong with one stops the start. */
-export function configureAuthentication(
+export async function configureAuthentication(
   options: ApiServerConfiguration,
   getCoreObject: CoreObjectGetter,
   clock: Clock,
-): Authentication {
+): Promise<Authentication> {
   const { serviceAccounts: accounts } = options;
   const signingKey =
     accounts.signingKeyFile === ''
@@ -50,7 +51,10 @@ export function configureAuthentication(
   const authenticator = createAuthenticator({
     tokenAuthenticators,
     apiAudiences: accounts.apiAudiences,
-    anonymous: options.anonymousAuth,
+    anonymous:
+      options.authenticationConfig === ''
+        ? options.anonymousAuth
+        : await readAuthenticationConfig(options.authenticationConfig),
   });
   return { authenticator, tokenAuthenticators, keys, signingKey };
 }

@@ -7,6 +7,7 @@ import type { ApiRequest } from '../request.ts';
 import { parseJwt, signingKey, signJwt } from '../tokens/jwt.ts';
 import { parseSigningKey, parseVerificationKeys } from '../tokens/service-account-keys.ts';
 import { createTokenRequest } from '../tokens/token-request.ts';
+import type { AnonymousAccess } from './authentication-config.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { bootstrapTokens } from './bootstrap-token.ts';
 import { type CoreObjectGetter, serviceAccountTokens } from './service-account.ts';
@@ -217,14 +218,14 @@ test('tokens: bootstrap: only unexpired secrets of the right type', async () => 
 });
 
 test('authentication: order: certificate, token, anonymous', async () => {
-  const make = (anonymous: boolean) =>
+  const make = (anonymous: AnonymousAccess) =>
     createAuthenticator({
       tokenAuthenticators: [tokenFile('t,jane,u', [audience])],
       apiAudiences: [audience],
       anonymous,
     });
-  const ask = async (anonymous: boolean, request: object) =>
-    make(anonymous).authenticate({ headers: {}, ...request } as ApiRequest);
+  const ask = async (anonymous: AnonymousAccess, request: object) =>
+    make(anonymous).authenticate({ headers: {}, url: { pathname: '/livez' }, ...request } as ApiRequest);
   const bearer = (token: string) => ({ headers: { authorization: token } });
   const peerCertificate = { commonName: 'cert', organizations: ['o'] };
   assert.deepEqual(await ask(true, { ...bearer('Bearer t'), peerCertificate }), {
@@ -236,4 +237,6 @@ test('authentication: order: certificate, token, anonymous', async () => {
   assert.equal((await ask(true, bearer('Basic eA==')))!.name, 'system:anonymous');
   await assert.rejects(ask(true, bearer('Bearer no')), /Unauthorized/);
   await assert.rejects(ask(false, {}), /Unauthorized/);
+  assert.equal((await ask(new Set(['/livez']), {}))!.name, 'system:anonymous');
+  await assert.rejects(ask(new Set(['/readyz']), {}), /Unauthorized/);
 });
