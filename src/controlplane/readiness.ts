@@ -23,6 +23,7 @@ export const leases = {
 export const leaseResource = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
 /** The kubelet gives it to the nodes it only plays. */
 const simulatedLabel = 'evenkeel.dev/simulated';
+const endpointsResource = { group: '', version: 'v1', resource: 'endpoints' };
 export const nodeResource = { group: '', version: 'v1', resource: 'nodes' };
 
 export async function waitForReady(client: ApiClient, options: WaitOptions): Promise<void> {
@@ -52,6 +53,16 @@ export async function leaderOf(client: ApiClient, name: string): Promise<string 
   const lease = await client.resource(leaseResource, leases.namespace).get(name);
   const holder = lease['spec']?.holderIdentity as string | undefined;
   return holder?.split('_')[0] || undefined;
+}
+
+/** Every API server takes part: their addresses (`count` different ones) are the endpoints of the `kubernetes` service. */
+export async function waitForApiServers(client: ApiClient, count: number, options: WaitOptions): Promise<void> {
+  await poll('not every API server is ready', options, async () => {
+    const endpoints = await client.resource(endpointsResource, 'default').get('kubernetes');
+    const subsets = (endpoints['subsets'] ?? []) as { addresses?: unknown[] }[];
+    const ready = subsets.reduce((n, subset) => n + (subset.addresses?.length ?? 0), 0);
+    return ready >= count || undefined;
+  });
 }
 
 export async function waitForNodes(client: ApiClient, count: number, options: WaitOptions): Promise<void> {

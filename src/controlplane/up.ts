@@ -30,7 +30,7 @@ import { writeKubeconfigs } from './kubeconfig-file.ts';
 import { endLeftovers, endPods, isEmpty, leavePodsToSuccessors, leftoversIn } from './leftovers.ts';
 import { authenticationConfig, manifestsOf, type Program } from './manifests.ts';
 import { isPkiComplete } from './pki.ts';
-import { poll, waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
+import { poll, waitForApiServers, waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
 import { assertPortsFree, type ControlPlaneSpec, chooseSpec, type MasterSpec, storeHost } from './spec.ts';
 import { removeSurplusNodes } from './surplus-nodes.ts';
 
@@ -105,6 +105,7 @@ export async function up(
       });
       const leaders = await waitForLeaders(client, wait);
       progress(`leaders are elected: scheduler ${leaders.scheduler}, controller manager ${leaders.controllerManager}`);
+      await waitForApiServers(client, new Set(spec.masters.map((m) => m.address)).size, wait);
       await waitForNodes(client, spec.nodes, wait);
       if (spec.nodes > 0)
         progress(spec.nodes === 1 ? '1 simulated node is ready' : `${spec.nodes} simulated nodes are ready`);
