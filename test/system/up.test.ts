@@ -1,6 +1,16 @@
 /** `evenkeel up`, `status` and `down`: as a person and as a script use them, with right and with wrong input. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -154,6 +164,18 @@ test('up: a data directory that is not ours: refused, and left as it was', async
   writeFileSync(join(foreign, 'thesis.txt'), 'years of work');
   await assertRefused(['up', '--data-dir', foreign], /holds something else than a control plane/);
   assert.deepEqual(readdirSync(foreign), ['thesis.txt']);
+
+  // Only root can give a directory away.
+  if (process.getuid?.() === 0) {
+    const others = directory();
+    mkdirSync(others, { recursive: true });
+    chownSync(others, 12_345, 12_345);
+    await assertRefused(
+      ['up', '--data-dir', others],
+      /belongs to another user \(uid 12345\): choose another with --data-dir/,
+    );
+    assert.deepEqual(readdirSync(others), []);
+  }
 
   const newer = directory();
   mkdirSync(newer, { recursive: true });
