@@ -1,4 +1,4 @@
-import { status as Code } from '@grpc/grpc-js';
+import { Code } from './grpc-status.ts';
 
 export { Code };
 

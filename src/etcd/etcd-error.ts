@@ -25,7 +25,7 @@ export class EtcdError extends Error {
  */
 export function etcdErrorOf(error: { code?: number; details?: string; message: string }): EtcdError {
   const text = error.details || error.message;
-  let code: Code = error.code ?? Code.UNKNOWN;
+  let code = (error.code as Code | undefined) ?? Code.UNKNOWN;
   if (code === Code.UNKNOWN) code = codeOfText(text) ?? code;
   return new EtcdError(code, text, isOutcomeUnknown(code) && !neverSent.test(text), { cause: error });
 }

@@ -3,7 +3,6 @@
  * data directory from start to end. `kill -9` at any moment loses no acknowledged write.
  */
 import { randomBytes } from 'node:crypto';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Clock, Timer } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
@@ -11,7 +10,8 @@ import type { Runnable } from '#base/runnable.ts';
 import { Cluster, KV, Lease, Maintenance, Watch } from '#etcd/rpc.ts';
 import { type AutoCompaction, startAutoCompaction } from './auto-compaction.ts';
 import { openDatabase } from './backend/database.ts';
-import { type HeaderOf, implementation, serviceDefinition } from './rpc/grpc-service.ts';
+import { GrpcServer } from './rpc/grpc-server.ts';
+import { grpcError, type HeaderOf, serviceMethods } from './rpc/grpc-service.ts';
 import { httpEndpoints } from './rpc/http-endpoints.ts';
 import { kvService } from './rpc/kv-service.ts';
 import { leaseService } from './rpc/lease-service.ts';
@@ -77,8 +77,6 @@ async function run(options: EtcdServerOptions, signal: AbortSignal): Promise<voi
   const listeners: Listener[] = [];
   const members = { name: options.name, peerUrls: options.peerUrls, clientUrls: options.advertiseClientUrls };
   const grpc = createGrpcServer(store, options, members);
-  const credentials = ServerCredentials.createInsecure(); // TLS is ended by the listener
-  const injector = grpc.createConnectionInjector(credentials);
   const http = httpEndpoints(store);
   let ticker: { stop(): void } | undefined;
   let compaction: { stop(): void } | undefined;
@@ -89,7 +87,7 @@ async function run(options: EtcdServerOptions, signal: AbortSignal): Promise<voi
       flag: '--listen-client-urls',
       tls,
       http,
-      grpc: (socket) => injector.injectConnection(socket),
+      grpc: (socket) => grpc.serve(socket),
       clock,
       log,
     });
@@ -131,39 +129,36 @@ function createGrpcServer(
   store: Store,
   options: EtcdServerOptions,
   members: { name: string; peerUrls: readonly string[]; clientUrls: readonly string[] },
-): Server {
+): GrpcServer {
   const { log } = options;
   const { clusterId, memberId, term } = store.database;
   const raftTerm = BigInt(term);
   const headerOf: HeaderOf = (revision) => ({ clusterId, memberId, revision, raftTerm });
-  const server = new Server({
-    'grpc.max_receive_message_length': options.maxRequestBytes + grpcOverheadBytes,
-    'grpc.max_send_message_length': -1,
-    'grpc-node.flow_control_window': 1024 * 1024,
-    // A client whose machine vanished is noticed, and its watches end.
-    'grpc.keepalive_time_ms': 60_000,
-    'grpc.keepalive_timeout_ms': 20_000,
-    'grpc.enable_channelz': 0,
+  const methods = new Map([
+    ...serviceMethods(KV, kvService(store, headerOf, options)),
+    ...serviceMethods(Watch, {
+      watch: (stream: Parameters<typeof serveWatch>[0]) => serveWatch(stream, store.watches, headerOf),
+    }),
+    ...serviceMethods(Lease, leaseService(store, headerOf)),
+    ...serviceMethods(Cluster, clusterService(store, headerOf, members)),
+    ...serviceMethods(Maintenance, maintenanceService(store, headerOf, log)),
+  ]);
+  return new GrpcServer({
+    methods,
+    statusOf: (error) => grpcError(error, log),
+    messageBytesMax: options.maxRequestBytes + grpcOverheadBytes,
+    clock: options.clock,
   });
-  const watch = (stream: Parameters<typeof serveWatch>[0]) => serveWatch(stream, store.watches, headerOf);
-  const add = (table: any, handlers: any) =>
-    server.addService(serviceDefinition(table), implementation(table, handlers, log));
-  add(KV, kvService(store, headerOf, options));
-  add(Watch, { watch });
-  add(Lease, leaseService(store, headerOf));
-  add(Cluster, clusterService(store, headerOf, members));
-  add(Maintenance, maintenanceService(store, headerOf, log));
-  return server;
 }
 
 /** Requests under way are answered; streams, which would last for ever, are cut off. */
-function drained(server: Server, clock: Clock): Promise<void> {
+function drained(server: GrpcServer, clock: Clock): Promise<void> {
   return new Promise((resolve) => {
     const timer = clock.setTimer(drainMs, () => {
-      server.forceShutdown();
+      server.destroy();
       resolve();
     });
-    server.tryShutdown(() => {
+    server.shutdown().then(() => {
       timer.cancel();
       resolve();
     });

@@ -1,7 +1,7 @@
-import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Lease } from '#etcd/rpc.ts';
 import type { Store } from '../store.ts';
-import type { HeaderOf, Sized, Unary } from './grpc-service.ts';
+import type { ServerStream, Sized } from './grpc-server.ts';
+import type { HeaderOf, Unary } from './grpc-service.ts';
 
 type LeaseMethods = Omit<typeof Lease, 'keepAlive'>;
 
@@ -35,7 +35,7 @@ export function leaseService(store: Store, headerOf: HeaderOf) {
   };
 
   /** One answer to each request, in order. Renewals are not stored, and so wait for nothing. */
-  const keepAlive = (stream: ServerDuplexStream<Sized<{ id: bigint }>, unknown>) => {
+  const keepAlive = (stream: ServerStream<{ id: bigint }, unknown>) => {
     stream.on('data', ({ body: { id } }: Sized<{ id: bigint }>) => {
       const answer = { header: headerOf(store.revision), id, ttl: store.lessor.renew(id) };
       if (!stream.write(answer)) stream.pause();

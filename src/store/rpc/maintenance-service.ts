@@ -3,12 +3,12 @@ import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from '#base/log.ts';
 import { AlarmAction, AlarmType } from '#etcd/messages.ts';
 import type { Cluster, Maintenance } from '#etcd/rpc.ts';
 import type { Store } from '../store.ts';
 import { errors } from '../store-error.ts';
+import type { ServerStream } from './grpc-server.ts';
 import { grpcError, type HeaderOf, type Unary } from './grpc-service.ts';
 
 /** The etcd whose API this is: clients switch features on it. */
@@ -71,7 +71,7 @@ export function maintenanceService(store: Store, headerOf: HeaderOf, log: Logger
     },
   };
 
-  const snapshot = (stream: ServerWritableStream<unknown, unknown>) => {
+  const snapshot = (stream: ServerStream<unknown, unknown>) => {
     sendSnapshot(store, stream, header).then(
       () => stream.end(),
       (error: unknown) => stream.emit('error', grpcError(error, log)),
@@ -81,7 +81,7 @@ export function maintenanceService(store: Store, headerOf: HeaderOf, log: Logger
 }
 
 /** As etcd sends it: the pages of a database file, and then their SHA-256. */
-async function sendSnapshot(store: Store, stream: ServerWritableStream<unknown, unknown>, header: () => object) {
+async function sendSnapshot(store: Store, stream: ServerStream<unknown, unknown>, header: () => object) {
   const copy = `${store.database.path}.snapshot-${randomUUID()}`;
   try {
     await store.exclusively(() => store.database.copyTo(copy));

@@ -1,10 +1,10 @@
 /** One Watch stream: several watches with IDs, all of them bounded by the stream's own buffer. */
-import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { encodeWatchResponse, type WatchResponse } from '#etcd/key-value.ts';
 import type { WatchCreateRequest, WatchRequest } from '#etcd/messages.ts';
 import { keyRange } from '../mvcc/kv-store.ts';
 import type { Watcher, WatchHub, WatchReceiver } from '../mvcc/watch-hub.ts';
-import type { HeaderOf, Sized } from './grpc-service.ts';
+import type { ServerStream, Sized } from './grpc-server.ts';
+import type { HeaderOf } from './grpc-service.ts';
 
 /** A fragment is cut at the size etcd allows a request. */
 const fragmentBytesMax = 1.5 * 1024 * 1024;
@@ -13,7 +13,7 @@ const watchesPerStreamMax = 10_000;
 /** An answer that concerns every watch of the stream. */
 const everyWatch = -1;
 
-type Stream = ServerDuplexStream<Sized<WatchRequest>, Buffer>;
+type Stream = ServerStream<WatchRequest, Buffer>;
 
 export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): void {
   const watchers = new Map<number, Watcher>();
