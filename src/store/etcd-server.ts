@@ -53,7 +53,7 @@ export function createEtcdServer(options: EtcdServerOptions): Runnable {
 
 async function run(options: EtcdServerOptions, signal: AbortSignal): Promise<void> {
   const { clock, log } = options;
-  const database = openDatabase(options.dataDir, randomId);
+  const database = openDatabase(options.dataDir, randomId, clock);
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   const store = new Store({

@@ -5,20 +5,12 @@
  * A row of `kv` is one revision of one key and never changes; compaction deletes rows. Its id holds both halves of
  * the revision, main << 24 | sub, so that ids are in the order of history.
  */
-import {
-  closeSync,
-  existsSync,
-  fdatasync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { Clock } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
+import { journalSync } from './journal-sync.ts';
 
 /** Changes of one transaction; sub is the low 24 bits of a row's id. */
 export const subRevisionMax = 0xff_ffff;
@@ -45,8 +37,8 @@ export interface Database {
   begin(): void;
   /** In the file's journal, but not yet proof against power loss: sync() makes it so. */
   commit(): void;
-  /** Off the main thread. */
-  sync(done: (error: Error | null) => void): void;
+  /** Beside the event loop, but for a request that is alone: then `done` may be called before it returns. */
+  sync(done: (error: Error | null) => void, isAlone: boolean): void;
   insert(row: KvRow): void;
   delete(main: number, sub: number): void;
   /** The value and lease of one revision. */
@@ -79,7 +71,7 @@ const schema = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-export function openDatabase(dataDir: string, randomId: () => bigint): Database {
+export function openDatabase(dataDir: string, randomId: () => bigint, clock: Pick<Clock, 'monotonic'>): Database {
   const path = join(dataDir, 'store.db');
   if (existsSync(join(dataDir, 'member', 'snap', 'db'))) {
     throw new OperatorError(`${dataDir} belongs to another etcd: choose an empty directory with --data-dir`);
@@ -94,7 +86,7 @@ export function openDatabase(dataDir: string, randomId: () => bigint): Database 
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path);
-    return prepare(db, path, randomId);
+    return prepare(db, path, randomId, clock);
   } catch (error) {
     db?.close();
     throw readable(error, path);
@@ -148,7 +140,7 @@ function readable(error: unknown, path: string): unknown {
   return error;
 }
 
-function prepare(db: DatabaseSync, path: string, randomId: () => bigint): Database {
+function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: Pick<Clock, 'monotonic'>): Database {
   db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;');
   const pragma = (name: string) => Number(Object.values(db.prepare(`PRAGMA ${name}`).get()!)[0]);
   const isNew = pragma('application_id') === 0 && pragma('schema_version') === 0;
@@ -208,7 +200,7 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint): Databa
     term,
     begin: () => void begin.run(),
     commit: () => void commit.run(),
-    sync: (done) => fdatasync(walFd, done),
+    sync: journalSync(walFd, clock),
     insert(row) {
       const value = row.version === 0 ? null : row.value;
       insert.run(rowId(row.main, row.sub), row.key, value, row.createRevision, row.version, row.lease);

@@ -119,6 +119,7 @@ export class GroupCommit {
     }
     this.#isSyncing = true;
     this.commits++;
+    const isAlone = batch.length === 1 && this.#queue.length === 0;
     this.#database.sync((error) => {
       if (error) {
         this.#fail(error);
@@ -127,7 +128,7 @@ export class GroupCommit {
       this.#isSyncing = false;
       this.#onDurable();
       this.#finish(done);
-    });
+    }, isAlone);
   }
 
   #finish(done: Pending[]): void {

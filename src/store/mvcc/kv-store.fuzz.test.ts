@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { FakeClock } from '#base/testing/fake-clock.ts';
 import { EventType } from '#etcd/key-value.ts';
 import { type Database, openDatabase } from '../backend/database.ts';
 import { noLeases, randomId, temporaryDirectory } from '../testing/fixtures.ts';
@@ -46,7 +47,7 @@ test('kv store: any history: reads as the model does, at every revision left', (
   fc.assert(
     fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
       const dir = temporaryDirectory(t);
-      let database: Database = openDatabase(dir, randomId);
+      let database: Database = openDatabase(dir, randomId, new FakeClock());
       let kv = new KvStore(database, noLeases);
       const states: State[] = [new Map(), new Map()];
       const events: [number, string, string][] = [];
@@ -95,7 +96,7 @@ test('kv store: any history: reads as the model does, at every revision left', (
           database.commit();
           if (one.kind === 'restart') {
             database.close();
-            database = openDatabase(dir, randomId);
+            database = openDatabase(dir, randomId, new FakeClock());
             kv = new KvStore(database, noLeases);
           }
         }

@@ -22,7 +22,7 @@ export function temporaryDirectory(t: TestContext): string {
 }
 
 export function temporaryDatabase(t: TestContext): Database {
-  const database = openDatabase(temporaryDirectory(t), randomId);
+  const database = openDatabase(temporaryDirectory(t), randomId, new FakeClock());
   t.after(() => database.close());
   return database;
 }
