@@ -104,7 +104,7 @@ export class WatchHub {
     this.#committing = [];
     this.#durable = revisions.at(-1)![0]!.kv.modRevision;
     const concerned: Watcher[] = [];
-    const touched = new Set<Watcher>();
+    const touched: Watcher[] = [];
     for (const events of revisions) {
       for (let sub = 0; sub < events.length; sub++) {
         const event = events[sub]!;
@@ -136,7 +136,7 @@ export class WatchHub {
     }
   }
 
-  #deliver(event: Event, key: string, sub: number, watchers: Watcher[], touched: Set<Watcher>): void {
+  #deliver(event: Event, key: string, sub: number, watchers: Watcher[], touched: Watcher[]): void {
     let plain: Buffer | undefined;
     let withPrevious: Buffer | undefined;
     for (const watcher of watchers) {
@@ -145,6 +145,7 @@ export class WatchHub {
         this.#fallBehind(watcher, event.kv.modRevision);
         continue;
       }
+      if (watcher.outgoing.length === 0) touched.push(watcher);
       if (watcher.prevKv) {
         withPrevious ??= this.#encodeWithPrevious(event, key, sub);
         watcher.outgoing.push(withPrevious);
@@ -152,7 +153,6 @@ export class WatchHub {
         plain ??= Event.encode(event);
         watcher.outgoing.push(plain);
       }
-      touched.add(watcher);
     }
   }
 

@@ -1,10 +1,11 @@
 /** One Watch stream: several watches with IDs, all of them bounded by the stream's own buffer. */
-import { encodeWatchResponse, type WatchResponse } from '#etcd/key-value.ts';
+import type { WatchResponse } from '#etcd/key-value.ts';
 import type { WatchCreateRequest, WatchRequest } from '#etcd/messages.ts';
 import { keyRange } from '../mvcc/kv-store.ts';
 import type { Watcher, WatchHub, WatchReceiver } from '../mvcc/watch-hub.ts';
 import type { ServerStream, Sized } from './grpc-server.ts';
 import type { HeaderOf } from './grpc-service.ts';
+import { WatchBatch } from './watch-batch.ts';
 
 /** A fragment is cut at the size etcd allows a request. */
 const fragmentBytesMax = 1.5 * 1024 * 1024;
@@ -22,29 +23,27 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
   let isProgressWanted = false;
   let nextId = 0;
 
-  const send = (
-    response: Omit<Partial<WatchResponse>, 'events' | 'header'>,
-    revision: number,
-    events: readonly Buffer[],
-  ) => {
-    if (stream.write(encodeWatchResponse({ ...response, header: headerOf(revision) }, events))) return;
+  const batch = new WatchBatch(headerOf, (framed) => {
+    if (stream.writeFramed([framed])) return;
     isFull = true;
     stream.pause(); // who does not read is not listened to
-  };
+  });
+  const send = (response: Omit<Partial<WatchResponse>, 'events' | 'header'>, revision: number) =>
+    batch.response(response, revision);
 
   const receiver: WatchReceiver = {
     isFull: () => isFull,
     events(watcher, events, revision) {
       const parts = fragments.has(watcher.id) ? split(events) : [events];
       for (let i = 0; i < parts.length; i++) {
-        send({ watchId: watcher.id, fragment: i < parts.length - 1 }, revision, parts[i]!);
+        batch.events(watcher.id, revision, parts[i]!, i < parts.length - 1);
       }
     },
-    progress: (watcher, revision) => send({ watchId: watcher.id }, revision, none),
+    progress: (watcher, revision) => send({ watchId: watcher.id }, revision),
     compacted(watcher, compactRevision) {
       watchers.delete(watcher.id);
       fragments.delete(watcher.id);
-      send({ watchId: watcher.id, canceled: true, compactRevision }, hub.durableRevision, none);
+      send({ watchId: watcher.id, canceled: true, compactRevision }, hub.durableRevision);
     },
     synced() {
       if (isProgressWanted) progress();
@@ -58,7 +57,7 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
     if (isFull) return;
     for (const watcher of watchers.values()) if (!watcher.isSynced) return;
     isProgressWanted = false;
-    send({ watchId: everyWatch }, hub.durableRevision, none);
+    send({ watchId: everyWatch }, hub.durableRevision);
   };
 
   const create = (request: WatchCreateRequest) => {
@@ -69,12 +68,12 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
         ? `evenkeel: more than ${watchesPerStreamMax} watches on one stream`
         : undefined;
     if (refusal) {
-      send({ watchId: everyWatch, created: true, canceled: true, cancelReason: refusal }, hub.durableRevision, none);
+      send({ watchId: everyWatch, created: true, canceled: true, cancelReason: refusal }, hub.durableRevision);
       return;
     }
     // No key stands for the first one there could be.
     const key = request.key.length === 0 ? firstKey : request.key;
-    send({ watchId: id, created: true }, hub.durableRevision, none);
+    send({ watchId: id, created: true }, hub.durableRevision);
     if (request.fragment) fragments.add(id);
     const range = keyRange(key, request.rangeEnd);
     const { startRevision, prevKv, progressNotify, filters } = request;
@@ -92,7 +91,7 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
     hub.remove(watcher);
     watchers.delete(id);
     fragments.delete(id);
-    send({ watchId: id, canceled: true }, hub.durableRevision, none);
+    send({ watchId: id, canceled: true }, hub.durableRevision);
   };
 
   const end = () => {
@@ -116,6 +115,7 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
   });
   stream.on('end', () => {
     end();
+    batch.flush();
     stream.end();
   });
   stream.on('cancelled', end);
@@ -123,7 +123,6 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
   stream.on('close', end);
 }
 
-const none: readonly Buffer[] = [];
 const firstKey = Buffer.from([0]);
 
 function split(events: readonly Buffer[]): Buffer[][] {
