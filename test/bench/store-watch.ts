@@ -56,7 +56,7 @@ interface Listener {
   events: number;
 }
 
-async function openCrowd(store: BenchStore, watchers: number) {
+export async function openCrowd(store: BenchStore, watchers: number) {
   const prefix = `/registry/watched/${watchers}/`;
   let wake = () => {};
   const listeners: Listener[] = [];
@@ -114,6 +114,7 @@ async function openCrowd(store: BenchStore, watchers: number) {
         calls[writes++ % calls.length]!.send();
       }
     },
+    events: received,
     close() {
       for (const { connection } of listeners) connection.close();
       writer.close();

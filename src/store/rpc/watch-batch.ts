@@ -58,7 +58,7 @@ export class WatchBatch {
     if (this.#bytes >= batchBytesMax) this.flush();
     else if (!this.#isScheduled) {
       this.#isScheduled = true;
-      process.nextTick(flush, this);
+      afterAnswers(() => this.flush());
     }
   }
 
@@ -92,8 +92,16 @@ interface Entry {
   events: readonly Buffer[];
 }
 
-const flush = (batch: WatchBatch): void => batch.flush();
 const none: readonly Buffer[] = [];
+
+/**
+ * Calls `fn` within this turn of the event loop, but after answers that are resolved in it have been written: who waits
+ * for one goes on meanwhile, however many watchers there are to tell. Resolved promises are run as microtasks and
+ * schedule the write as the next tick; so this is the tick after a tick that a microtask scheduled.
+ */
+function afterAnswers(fn: () => void): void {
+  queueMicrotask(() => process.nextTick(() => process.nextTick(fn)));
+}
 
 function writeEntry(out: Buffer, start: number, { length, header, watchId, isFragment, events }: Entry): number {
   out[start] = 0;
