@@ -25,9 +25,9 @@ export class MessageReader {
     this.#onMessage = onMessage;
   }
 
-  /** A message has begun and not ended. */
-  get isWithin(): boolean {
-    return this.#bytes > 0;
+  /** Of a message that has begun and not ended. */
+  get heldBytes(): number {
+    return this.#bytes;
   }
 
   push(chunk: Buffer): Refusal | undefined {

@@ -49,6 +49,9 @@ const tickMs = 1000;
 const keepAliveTicks = 60;
 const keepAliveTimeoutTicks = 20;
 
+/** What one connection may have begun to say, in all its streams together. */
+const heldBytesMax = 64 * 1024 * 1024;
+
 const responseHeaders = encodeFields({ ':status': '200', 'content-type': 'application/grpc' });
 const notGrpc = encodeFields({ ':status': '415' });
 const okTrailers = encodeFields({ 'grpc-status': '0' });
@@ -129,17 +132,25 @@ export class GrpcServer {
     });
     const expiring = deadline === undefined ? undefined : { deadline, fail };
     if (expiring) this.#calls.add(expiring);
-    const over = () => {
-      if (expiring) this.#calls.delete(expiring);
+    const { connection } = stream;
+    let held = 0;
+    const hold = (bytes: number) => {
+      connection.heldBytes += bytes - held;
+      held = bytes;
     };
-    call.onOver = over;
+    call.onOver = () => {
+      if (expiring) this.#calls.delete(expiring);
+      hold(0);
+    };
     stream.receiver = {
       data(bytes) {
         const refusal = reader.push(bytes);
         if (refusal) fail(refusal);
+        else if (stream.receiver !== ignore) hold(reader.heldBytes);
+        if (connection.heldBytes > heldBytesMax) fail(tooMuchAtOnce);
       },
       end() {
-        if (reader.isWithin) fail({ code: Code.INTERNAL, details: 'grpc: the stream ended within a message' });
+        if (reader.heldBytes > 0) fail({ code: Code.INTERNAL, details: 'grpc: the stream ended within a message' });
         else call.requestEnd();
       },
       reset: () => call.reset(),
@@ -190,6 +201,8 @@ interface DeadlineCall {
 
 const unitsMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 const deadlineExceeded: Status = { code: Code.DEADLINE_EXCEEDED, details: 'context deadline exceeded' };
+
+const tooMuchAtOnce: Status = { code: Code.RESOURCE_EXHAUSTED, details: 'grpc: too many large messages at once' };
 
 /** What is left of a call that is over. */
 const ignore = { data() {}, end() {}, reset() {}, drain() {} };

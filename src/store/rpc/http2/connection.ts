@@ -74,6 +74,8 @@ export class Http2Connection {
   hasHeard = true;
   isPingSent = false;
   isClosing = false;
+  /** Of messages that are not complete, in all its streams. */
+  heldBytes = 0;
   sendWindow = defaultWindowBytes;
   peerFrameBytes = framePayloadBytes;
   readonly #socket: Socket;
