@@ -1,10 +1,14 @@
 /**
  * `npm run bench`: the figures this project promises, measured, as a table with the machine they were measured on.
- * Ratios are taken pair by pair within one run, because machines drift.
+ * Ratios are taken pair by pair within one run, because machines drift. One section: `npm run bench -- store`, and
+ * `npm run bench -- store quick` for a first impression of it.
  */
 import { cpus, totalmem } from 'node:os';
 import { getRate } from './get-rate.ts';
 import { apiServerStart, controlPlaneStart } from './start-up.ts';
+import { isEtcdInstalled } from './store-processes.ts';
+import { storeRates } from './store-rate.ts';
+import { watchFanOut } from './store-watch.ts';
 
 interface Figure {
   what: string;
@@ -13,7 +17,7 @@ interface Figure {
   isKept: boolean;
 }
 
-const only = process.argv[2];
+const [, , only, effort] = process.argv;
 const figures: Figure[] = [];
 const add = (what: string, value: number, unit: string, promise: '≤' | '≥', limit: number) =>
   figures.push({
@@ -42,6 +46,29 @@ if (!only || only === 'get') {
     50,
   );
   add('  the same at resourceVersion=0', cachedRatio * 100, '%', '≥', 50);
+}
+if ((!only || only === 'store') && !isEtcdInstalled()) {
+  process.stdout.write('the store is compared with real etcd, which is not installed (Debian: etcd-server)\n');
+} else if (!only || only === 'store') {
+  const pairs = effort === 'quick' ? { pairs: 3, roundMs: 500 } : { pairs: 5, roundMs: 800 };
+  await storeRates(pairs, ({ write, clients, valueBytes, ratio, ours, etcd }) =>
+    add(
+      `store: ${write} of ${valueBytes} bytes, ${clients} clients: ${ours.toFixed(0)}/s, etcd ${etcd.toFixed(0)}/s: ratio (median of pairs)`,
+      ratio,
+      '×',
+      '≥',
+      1,
+    ),
+  );
+  await watchFanOut(pairs, ({ watchers, ratio, ours, etcd }) =>
+    add(
+      `store: watch, ${watchers} watchers: ${ours.toFixed(0)} events/s, etcd ${etcd.toFixed(0)}/s: ratio (median of pairs)`,
+      ratio,
+      '×',
+      '≥',
+      1,
+    ),
+  );
 }
 
 const [{ model } = { model: 'unknown' }] = cpus();

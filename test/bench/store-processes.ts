@@ -1,5 +1,5 @@
 /** The two stores that are compared, each on a fresh directory of the same disk: real etcd, and ours from the bundle. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,11 +18,22 @@ export interface Pair {
   etcd: BenchStore;
 }
 
+const etcdPath = '/usr/bin/etcd';
+
+export function isEtcdInstalled(): boolean {
+  try {
+    execFileSync(etcdPath, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export async function startPair(): Promise<Pair> {
   const ours = await start((dir, client) => [...evenkeelCommand, 'etcd', ...clientFlags(dir, client)]);
   const peer = `http://127.0.0.1:${await freePort()}`;
   const etcd = await start((dir, client) => [
-    '/usr/bin/etcd',
+    etcdPath,
     ...clientFlags(dir, client),
     `--listen-peer-urls=${peer}`,
     `--initial-advertise-peer-urls=${peer}`,

@@ -27,7 +27,7 @@ export interface Effort {
 
 const keysPerClient = 16;
 const warmUpMs = 250;
-/** Before the first round of a pair of servers, so that code of ours is compiled and files have grown. */
+/** Of a pair of servers before their first round, so that code of ours is compiled and files have grown. */
 const firstWarmUpMs = 1500;
 
 export async function storeRates(effort: Effort, onRate: (rate: Rate) => void): Promise<void> {
@@ -35,7 +35,8 @@ export async function storeRates(effort: Effort, onRate: (rate: Rate) => void): 
     const pair = await startPair();
     try {
       const written = { ours: new Written(pair.ours), etcd: new Written(pair.etcd) };
-      for (const clients of [16, 1, 128]) {
+      await warmUp(written, valueBytes);
+      for (const clients of [1, 16, 128]) {
         for (const write of ['put', 'txn'] as const) {
           onRate(await compare(written, { write, clients, valueBytes }, effort));
         }
@@ -43,6 +44,16 @@ export async function storeRates(effort: Effort, onRate: (rate: Rate) => void): 
       for (const one of Object.values(written)) one.verify();
     } finally {
       await stopPair(pair);
+    }
+  }
+}
+
+async function warmUp(written: Record<keyof Pair, Written>, valueBytes: number): Promise<void> {
+  for (const one of [written.ours, written.etcd]) {
+    for (const write of ['put', 'txn'] as const) {
+      const clients = await openClients(one, { write, clients: 8, valueBytes });
+      await run(clients, firstWarmUpMs);
+      for (const { connection } of clients) connection.close();
     }
   }
 }
@@ -56,8 +67,6 @@ interface Load {
 async function compare(written: Record<keyof Pair, Written>, load: Load, { pairs, roundMs }: Effort): Promise<Rate> {
   const ours = await openClients(written.ours, load);
   const etcd = await openClients(written.etcd, load);
-  await run(ours, firstWarmUpMs);
-  await run(etcd, firstWarmUpMs);
   const rates = { ours: [] as number[], etcd: [] as number[] };
   for (let i = 0; i < pairs; i++) {
     const turn = [
