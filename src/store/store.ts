@@ -182,7 +182,7 @@ export class Store {
   /** As in etcd, a full store stays closed for writes until somebody made room and disarms the alarm. */
   #checkSpace(): void {
     if (!this.alarms.has(AlarmType.NOSPACE)) {
-      if (this.database.sizeInUseBytes() <= this.#quotaBytes) return;
+      if (this.database.isWithin(this.#quotaBytes)) return;
       this.alarms.add(AlarmType.NOSPACE);
       this.#log.warn({ quotaBytes: this.#quotaBytes }, 'the quota is used up: compact, then disarm the alarm');
     }

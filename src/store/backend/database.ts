@@ -51,6 +51,8 @@ export interface Database {
   compactRevision: number;
   sizeBytes(): number;
   sizeInUseBytes(): number;
+  /** Asked before each write, and so looked up only when it could be otherwise. */
+  isWithin(quotaBytes: number): boolean;
   vacuum(): void;
   /** Writes a copy of the committed state into a new file. */
   copyTo(path: string): void;
@@ -193,6 +195,10 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
   // The journal keeps its inode for as long as we are open; closing another descriptor of it drops no lock of SQLite.
   const walFd = openSync(`${path}-wal`, 'r+');
 
+  let inUseBytes = 0;
+  /** What was written since may have added so much. */
+  let addedBytesMax = Number.POSITIVE_INFINITY;
+
   return {
     path,
     clusterId,
@@ -202,6 +208,7 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
     commit: () => void commit.run(),
     sync: journalSync(walFd, clock),
     insert(row) {
+      addedBytesMax += row.key.length + row.value.length + rowPagesMax * pageSize;
       const value = row.version === 0 ? null : row.value;
       insert.run(rowId(row.main, row.sub), row.key, value, row.createRevision, row.version, row.lease);
     },
@@ -237,6 +244,12 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
     },
     sizeBytes: () => number(pageCount) * pageSize,
     sizeInUseBytes: () => (number(pageCount) - number(freePages)) * pageSize,
+    isWithin(quotaBytes) {
+      if (inUseBytes + addedBytesMax <= quotaBytes) return true;
+      inUseBytes = (number(pageCount) - number(freePages)) * pageSize;
+      addedBytesMax = 0;
+      return inUseBytes <= quotaBytes;
+    },
     // The file gets shorter only once the journal is back in it.
     vacuum: () => db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)'),
     copyTo: (copy) => void change('VACUUM INTO ?').run(copy),
@@ -246,6 +259,9 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
     },
   };
 }
+
+/** What a row may add to the file on top of its texts: a page of its own, and one or two of the tree above it. */
+const rowPagesMax = 3;
 
 /** Rows read at a time, so that a long history is never in memory as a whole. */
 const historyPageRows = 512;

@@ -15,8 +15,10 @@ import type { Clock } from '#base/clock.ts';
 const pieceBytes = 1024 * 1024;
 /** The end is looked for at every so manieth sync. */
 const lookEvery = 8;
-/** In place only while that takes less on average: the event loop would be seen to stand still. */
+/** In place only while the disk can do it in less: the event loop would be seen to stand still. */
 const inPlaceMsMax = 2;
+/** The quickest of so many says what the disk can do; others may have waited for a processor. */
+const judgedSyncs = 8;
 /** After that, so many go to the thread pool before it is tried again. */
 const pauseSyncs = 1000;
 
@@ -28,7 +30,8 @@ export type Sync = (done: (error: Error | null) => void, isAlone: boolean) => vo
 export function journalSync(fd: number, clock: Pick<Clock, 'monotonic'>): Sync {
   let sizeBytes = 0;
   let untilLook = 0;
-  let averageMs = 0;
+  let quickestMs = Number.POSITIVE_INFINITY;
+  let unjudged = judgedSyncs;
   let pause = 0;
 
   const keepAhead = () => {
@@ -47,10 +50,11 @@ export function journalSync(fd: number, clock: Pick<Clock, 'monotonic'>): Sync {
   const inPlace = () => {
     const start = clock.monotonic();
     fdatasyncSync(fd);
-    averageMs += (clock.monotonic() - start - averageMs) / 8;
-    if (averageMs <= inPlaceMsMax) return;
-    pause = pauseSyncs;
-    averageMs = 0;
+    quickestMs = Math.min(quickestMs, clock.monotonic() - start);
+    if (--unjudged > 0) return;
+    if (quickestMs > inPlaceMsMax) pause = pauseSyncs;
+    quickestMs = Number.POSITIVE_INFINITY;
+    unjudged = judgedSyncs;
   };
 
   return (done, isAlone) => {
