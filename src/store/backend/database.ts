@@ -228,7 +228,10 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
         at = rowId(Number(last['main']), Number(last['sub']) + 1);
       }
     },
-    putLease: (id, ttlSeconds) => void putLease.run(id, ttlSeconds),
+    putLease(id, ttlSeconds) {
+      addedBytesMax += rowPagesMax * pageSize;
+      putLease.run(id, ttlSeconds);
+    },
     deleteLease: (id) => void deleteLease.run(id),
     leases: () =>
       db
