@@ -388,6 +388,13 @@ export class ServerStream<Req, Res> extends EventEmitter implements Call {
     return this.#stream.write(parts);
   }
 
+  /** The same for what fits into one frame and begins with room for its header. */
+  writeInPlace(frame: Buffer): boolean {
+    if (this.#isOver) return true;
+    this.#sendHeaders();
+    return this.#stream.writeInPlace(frame);
+  }
+
   end(): void {
     this.#finish(okTrailers);
   }

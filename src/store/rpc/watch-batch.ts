@@ -6,9 +6,10 @@
 import { encodeWatchResponse, ResponseHeader, type WatchResponse } from '#etcd/key-value.ts';
 import { prefixBytes } from './grpc-messages.ts';
 import type { HeaderOf } from './grpc-service.ts';
+import { frameHeaderBytes, framePayloadBytes } from './http2/frames.ts';
 
-/** As much is sent at once, and then the rest of the turn. */
-const batchBytesMax = 64 * 1024;
+/** As much waits for the end of the turn; then it is sent before that. */
+const batchBytesMax = 256 * 1024;
 
 const headerTag = (1 << 3) | 2;
 const watchIdTag = 2 << 3;
@@ -17,7 +18,7 @@ const eventTag = (11 << 3) | 2;
 
 export class WatchBatch {
   readonly #headerOf: HeaderOf;
-  readonly #write: (framed: Buffer) => void;
+  readonly #write: Write;
   #entries: Entry[] = [];
   #bytes = 0;
   #isScheduled = false;
@@ -25,7 +26,7 @@ export class WatchBatch {
   #header = Buffer.alloc(0);
   #headerRevision = -1;
 
-  constructor(headerOf: HeaderOf, write: (framed: Buffer) => void) {
+  constructor(headerOf: HeaderOf, write: Write) {
     this.#headerOf = headerOf;
     this.#write = write;
   }
@@ -65,12 +66,23 @@ export class WatchBatch {
   flush(): void {
     this.#isScheduled = false;
     if (this.#entries.length === 0) return;
-    const out = Buffer.allocUnsafe(this.#bytes);
-    let at = 0;
-    for (const entry of this.#entries) at = writeEntry(out, at, entry);
+    const entries = this.#entries;
     this.#entries = [];
     this.#bytes = 0;
-    this.#write(out);
+    // Whole messages to a frame: so it can be sent without another copy.
+    for (let from = 0; from < entries.length; ) {
+      let bytes = 0;
+      let to = from;
+      for (; to < entries.length; to++) {
+        const more = prefixBytes + entries[to]!.length;
+        if (bytes > 0 && bytes + more > framePayloadBytes) break;
+        bytes += more;
+      }
+      const hasRoom = bytes <= framePayloadBytes;
+      const out = Buffer.allocUnsafe(hasRoom ? frameHeaderBytes + bytes : bytes);
+      for (let at = hasRoom ? frameHeaderBytes : 0; from < to; from++) at = writeEntry(out, at, entries[from]!);
+      this.#write(out, hasRoom);
+    }
   }
 
   #headerAt(revision: number): Buffer {
@@ -81,6 +93,9 @@ export class WatchBatch {
     return this.#header;
   }
 }
+
+/** Bytes with `hasRoom` for the header of a frame before them. */
+export type Write = (bytes: Buffer, hasRoom: boolean) => void;
 
 interface Entry {
   /** Of the whole message. */

@@ -23,8 +23,8 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
   let isProgressWanted = false;
   let nextId = 0;
 
-  const batch = new WatchBatch(headerOf, (framed) => {
-    if (stream.writeFramed([framed])) return;
+  const batch = new WatchBatch(headerOf, (bytes, hasRoom) => {
+    if (hasRoom ? stream.writeInPlace(bytes) : stream.writeFramed([bytes])) return;
     isFull = true;
     stream.pause(); // who does not read is not listened to
   });

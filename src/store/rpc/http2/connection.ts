@@ -39,6 +39,8 @@ export const receiveWindowBytes = 1024 * 1024;
 const socketBacklogBytes = 1024 * 1024;
 /** Answers to pings and settings of a peer that reads nothing. */
 const controlBacklogBytesMax = 4 * 1024 * 1024;
+/** So much is copied together rather than given to the kernel as a list. */
+const joinBytesMax = 12 * 1024;
 /** Of a frame of ours: larger ones would only keep those of other streams waiting. */
 const sentFrameBytesMax = 64 * 1024;
 
@@ -170,8 +172,13 @@ export class Http2Connection {
     this.#out = [];
     this.#outBytes = 0;
     if (this.#socket.destroyed) return;
-    // Copying is cheaper than a list of small pieces for the kernel, and the backlog bounds it.
-    this.#socket.write(out.length === 1 ? out[0]! : Buffer.concat(out, bytes));
+    if (out.length === 1) this.#socket.write(out[0]!);
+    else if (bytes <= joinBytesMax) this.#socket.write(Buffer.concat(out, bytes));
+    else {
+      this.#socket.cork();
+      for (const part of out) this.#socket.write(part);
+      this.#socket.uncork();
+    }
     if (this.#socket.writableLength > controlBacklogBytesMax + socketBacklogBytes) this.destroy();
   }
 

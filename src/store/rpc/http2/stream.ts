@@ -82,6 +82,24 @@ export class Http2Stream {
     return false;
   }
 
+  /**
+   * Data that fits into one frame, and begins with room for its header: goes out as it is, where it may. The result is
+   * write()'s.
+   */
+  writeInPlace(frame: Buffer): boolean {
+    const { connection } = this;
+    const length = frame.length - frameHeaderBytes;
+    const fits = length <= this.sendWindow && length <= connection.sendWindow && length <= connection.peerFrameBytes;
+    if (this.#isGone || this.#trailers || this.#queue.length > 0 || !fits || connection.isFull(this)) {
+      return this.write([frame.subarray(frameHeaderBytes)]);
+    }
+    writeFrameHeader(frame, 0, length, FrameType.DATA, 0, this.id);
+    this.sendWindow -= length;
+    connection.sendWindow -= length;
+    connection.send(frame);
+    return true;
+  }
+
   /** Ends the stream when all that was written is sent. */
   end(trailers: Buffer): void {
     if (this.#isGone || this.#trailers) return;
