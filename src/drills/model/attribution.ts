@@ -1,0 +1,313 @@
+/**
+ * Which write made which revision. An acknowledged write names its revision; one of unknown outcome is recognised by
+ * its contents. What is left over on either side is a breach: a write that was acknowledged and is not there, a change
+ * that nobody made, or that somebody was told had failed.
+ */
+import type { OperationRecord, Stored, WatchRecord } from './history.ts';
+import { coverLeft, matchAll } from './matching.ts';
+import { contentsText, effectOf, intentOf, isWrite, type KeyChange, keysOf, sameContents } from './semantics.ts';
+import type { Change, Timeline } from './timeline.ts';
+import { storedText, type Violation, violation } from './violation.ts';
+
+/** Of changes without a writer: one fault of a store makes thousands of them. */
+const reportsMax = 100;
+
+export interface Attribution {
+  readonly writerOf: ReadonlyMap<number, OperationRecord>;
+  /** By the id of the operation. A write that found everything as it wants it made none. */
+  readonly revisionOf: ReadonlyMap<number, number>;
+  /** When the revision was asked for at the earliest; -Infinity when by somebody who is not recorded. */
+  invokedAt(revision: number): number;
+  /** The newest revision that anybody can have seen at this time: all writes up to it had been invoked. */
+  newestAt(time: number): number;
+  readonly violations: readonly Violation[];
+}
+
+export function attribute(
+  operations: readonly OperationRecord[],
+  watches: readonly WatchRecord[],
+  timeline: Timeline,
+  isOurs: (key: string) => boolean,
+): Attribution {
+  const writerOf = new Map<number, OperationRecord>();
+  const revisionOf = new Map<number, number>();
+  const violations: Violation[] = [];
+
+  // Of two that may have made one revision, the other found everything done: by who was asked first.
+  for (const record of [...operations].sort((a, b) => a.invoked - b.invoked)) {
+    const { operation, outcome } = record;
+    if (!isWrite(operation) || outcome.type !== 'ok' || outcome.revision === undefined) continue;
+    const { revision } = outcome;
+    const judgement = judgeAcknowledged(record, revision, timeline, writerOf);
+    if (judgement === 'wrote') {
+      writerOf.set(revision, record);
+      revisionOf.set(record.id, revision);
+    } else if (judgement !== 'changed nothing') violations.push(judgement);
+  }
+
+  const unclaimed = timeline.revisions.filter(
+    (revision) => !writerOf.has(revision) && timeline.changesAt(revision).some((c) => isOurs(c.key)),
+  );
+  const known = knownRevisions(operations, watches);
+  const earliest = new Map<number, number>();
+  for (const [revision, writer] of writerOf) earliest.set(revision, writer.invoked);
+  const newestBefore = newestPossible(timeline.revisions, (r) => earliest.get(r) ?? -Infinity);
+
+  const unplaced = operations.filter(
+    ({ operation, outcome }) =>
+      isWrite(operation) && (outcome.type === 'unknown' || (outcome.type === 'ok' && outcome.revision === undefined)),
+  );
+  const byKey = indexByKey(unplaced);
+  const candidates = unclaimed.map((revision) =>
+    candidatesFor(revision, byKey, timeline).filter((record) => {
+      if (revision <= known(record.invoked)) return false;
+      return record.outcome.type === 'unknown' || revision <= newestBefore(record.returned ?? Infinity);
+    }),
+  );
+  const acknowledged = (record: OperationRecord) => record.outcome.type === 'ok';
+
+  const { pairs, lonely } = matchAll(candidates, acknowledged);
+  for (const [i, writer] of pairs) {
+    writerOf.set(unclaimed[i]!, writer);
+    // Where several may have done it, nothing may rely on one of them.
+    if (candidates[i]!.length === 1) revisionOf.set(writer.id, unclaimed[i]!);
+    earliest.set(unclaimed[i]!, Math.min(...candidates[i]!.map((record) => record.invoked)));
+  }
+  for (const i of lonely.slice(0, reportsMax)) {
+    violations.push(judgeUnclaimed(unclaimed[i]!, operations, timeline, writerOf, isOurs));
+  }
+  const mustBePlaced = unplaced.filter(
+    (record) => acknowledged(record) && changesSomething(record) && keysOf(record.operation).every(isOurs),
+  );
+  for (const record of coverLeft(mustBePlaced, candidates)) violations.push(lostWithoutRevision(record));
+
+  const invokedAt = (revision: number) => earliest.get(revision) ?? -Infinity;
+  return { writerOf, revisionOf, invokedAt, newestAt: newestPossible(timeline.revisions, invokedAt), violations };
+}
+
+/** The highest revision that was certainly there before a time, from what says its revision by itself. */
+function knownRevisions(
+  operations: readonly OperationRecord[],
+  watches: readonly WatchRecord[],
+): (time: number) => number {
+  const points: { at: number; revision: number }[] = [];
+  for (const { outcome, returned } of operations) {
+    if (outcome.type !== 'ok' || returned === undefined) continue;
+    const revision = outcome.revision ?? outcome.object?.revision;
+    if (revision !== undefined) points.push({ at: returned, revision });
+  }
+  for (const { items } of watches) for (const item of items) if (item.type !== 'ERROR') points.push(item);
+  points.sort((a, b) => a.at - b.at);
+  let highest = 0;
+  const highestUpTo = points.map(({ revision }) => {
+    highest = Math.max(highest, revision);
+    return highest;
+  });
+  return (time) => {
+    const i = firstIndex(points.length, (index) => points[index]!.at >= time);
+    return i === 0 ? 0 : highestUpTo[i - 1]!;
+  };
+}
+
+function newestPossible(revisions: readonly number[], invokedAt: (revision: number) => number) {
+  let latest = -Infinity;
+  const latestUpTo = revisions.map((revision) => {
+    latest = Math.max(latest, invokedAt(revision));
+    return latest;
+  });
+  return (time: number) => {
+    const i = firstIndex(revisions.length, (index) => latestUpTo[index]! > time);
+    return i === revisions.length ? Infinity : revisions[i]! - 1;
+  };
+}
+
+function judgeAcknowledged(
+  record: OperationRecord,
+  revision: number,
+  timeline: Timeline,
+  writerOf: ReadonlyMap<number, OperationRecord>,
+): Violation | 'wrote' | 'changed nothing' {
+  const { operation } = record;
+  const lookup = (at: number) => (key: string) => timeline.at(key, at);
+  const changes = timeline.changesAt(revision);
+  const effect = effectOf(operation, lookup(revision - 1));
+  const wanted = effect.type === 'changes' ? effect.changes : [];
+  if (wanted.length > 0 && isSame(wanted, changes) && !writerOf.has(revision)) return 'wrote';
+  const later = effectOf(operation, lookup(revision));
+  if (later.type === 'changes' && leavesAlone(later.changes, lookup(revision), revision)) return 'changed nothing';
+
+  const key = keysOf(operation)[0]!;
+  const there = changes.find((c) => c.key === key);
+  const other = writerOf.get(revision);
+  const lines = changes.map(changeText);
+  const evidence = { key, revision, operations: [record, other], lines };
+  if (revision > timeline.until || !there) {
+    const elsewhere = findElsewhere(record, timeline);
+    if (elsewhere) {
+      return violation(
+        'acknowledged at another revision',
+        `the write of ${key} was acknowledged at revision ${revision}, but the store has it at ${elsewhere.revision}`,
+        `an acknowledgement with revision ${elsewhere.revision}`,
+        { ...evidence, lines: [changeText(elsewhere)] },
+      );
+    }
+    return violation(
+      'lost write',
+      `the write of ${key} was acknowledged at revision ${revision}, where the store has no change of it`,
+      `the store keeps what it acknowledged, or the client is told that it failed or that the outcome is unknown`,
+      evidence,
+    );
+  }
+  if (effect.type === 'failed' && isSame([intentOf(operation, there.before)!], changes)) {
+    return violation(
+      'guard did not hold',
+      `the ${operation.type} of ${key} succeeded, but before it there was ${storedText(there.before)}`,
+      `it fails: ${effect.reason}`,
+      evidence,
+    );
+  }
+  return violation(
+    'revision used twice',
+    `the write of ${key} was acknowledged at revision ${revision}, which is another change`,
+    'every write has a revision of its own',
+    evidence,
+  );
+}
+
+/** It would change nothing now, and the object it answers with is of that revision. */
+function leavesAlone(
+  changes: readonly KeyChange[],
+  lookup: (key: string) => Stored | undefined,
+  revision: number,
+): boolean {
+  return changes.every(({ key, contents }) => {
+    const now = lookup(key);
+    return now?.revision === revision && sameContents(now.contents, contents);
+  });
+}
+
+function findElsewhere({ operation }: OperationRecord, timeline: Timeline): Change | undefined {
+  const key = keysOf(operation)[0]!;
+  for (const { revision } of timeline.versionsOf(key)) {
+    const change = timeline.changesAt(revision).find((c) => c.key === key);
+    if (!change?.after) continue;
+    const intent = intentOf(operation, change.before);
+    if (intent?.contents && sameContents(intent.contents, change.after.contents)) return change;
+  }
+  return undefined;
+}
+
+function judgeUnclaimed(
+  revision: number,
+  operations: readonly OperationRecord[],
+  timeline: Timeline,
+  writerOf: ReadonlyMap<number, OperationRecord>,
+  isOurs: (key: string) => boolean,
+): Violation {
+  const changes = timeline.changesAt(revision).filter((c) => isOurs(c.key));
+  const { key, before, after } = changes[0]!;
+  const evidence = { key, revision, lines: changes.map(changeText) };
+  const makes = (record: OperationRecord) => {
+    const intent = intentOf(record.operation, before);
+    if (intent) return intent.key === key && sameContents(intent.contents, after?.contents);
+    if (record.operation.type !== 'txn') return false;
+    const steps = [...record.operation.success, ...record.operation.failure];
+    return steps.some((s) => s.key === key && s.type === 'put' && sameContents(s.contents, after?.contents));
+  };
+  const failed = operations.find(
+    (o) => o.outcome.type === 'failed' && makes(o) && effectOf(o.operation, () => before).type === 'changes',
+  );
+  if (failed) {
+    return violation(
+      'failed write was applied',
+      `revision ${revision} of ${key} was made by a write whose client was told that it failed`,
+      'an error that leaves the outcome open, or no change',
+      { ...evidence, operations: [failed] },
+    );
+  }
+  const [first, writer] = [...writerOf].find(([, record]) => after && makes(record)) ?? [];
+  if (writer) {
+    const isBack = before === undefined;
+    return violation(
+      isBack ? 'deleted object came back' : 'write applied twice',
+      `revision ${revision} repeats for ${key} what was written at revision ${first}`,
+      'a write takes effect once',
+      { ...evidence, operations: [writer] },
+    );
+  }
+  const deletes = after ? [] : operations.filter((o) => o.operation.type === 'delete' && o.operation.key === key);
+  return violation(
+    'change without a writer',
+    `revision ${revision} changes ${key} to ${storedText(after)}, which nobody asked for${deletes.length ? ' then' : ''}`,
+    'only what a client wrote',
+    { ...evidence, operations: deletes.slice(0, 3) },
+  );
+}
+
+function lostWithoutRevision(record: OperationRecord): Violation {
+  const key = keysOf(record.operation)[0]!;
+  return violation(
+    'lost write',
+    `the ${record.operation.type} of ${key} was acknowledged, but the store has no change by it in its time`,
+    'the change is there, at a revision between those known before the request and after the answer',
+    { key, operations: [record] },
+  );
+}
+
+function candidatesFor(
+  revision: number,
+  byKey: ReadonlyMap<string, OperationRecord[]>,
+  timeline: Timeline,
+): OperationRecord[] {
+  const changes = timeline.changesAt(revision);
+  const lookup = (key: string) => timeline.at(key, revision - 1);
+  return (byKey.get(changes[0]!.key) ?? []).filter(({ operation, outcome }) => {
+    if (operation.type === 'delete' && outcome.type === 'ok' && outcome.uid !== undefined) {
+      const uid = changes[0]!.before?.uid;
+      if (uid !== undefined && uid !== outcome.uid) return false;
+    }
+    const effect = effectOf(operation, lookup);
+    return effect.type === 'changes' && isSame(effect.changes, changes);
+  });
+}
+
+function changesSomething({ operation }: OperationRecord): boolean {
+  return operation.type === 'delete' || operation.type === 'create' || operation.type === 'put';
+}
+
+function indexByKey(operations: readonly OperationRecord[]): Map<string, OperationRecord[]> {
+  const index = new Map<string, OperationRecord[]>();
+  for (const record of operations) {
+    for (const key of keysOf(record.operation)) {
+      const there = index.get(key);
+      if (there) there.push(record);
+      else index.set(key, [record]);
+    }
+  }
+  return index;
+}
+
+function isSame(wanted: readonly KeyChange[], changes: readonly Change[]): boolean {
+  return (
+    wanted.length === changes.length &&
+    wanted.every(({ key, contents }) => {
+      const change = changes.find((c) => c.key === key);
+      return change !== undefined && sameContents(contents, change.after?.contents);
+    })
+  );
+}
+
+export function changeText({ revision, key, after }: Change): string {
+  return `store: revision ${revision}: ${key} ${after ? `= ${contentsText(after.contents)}` : 'deleted'}`;
+}
+
+export function firstIndex(length: number, isReached: (index: number) => boolean): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isReached(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
