@@ -3,9 +3,18 @@
  * its contents. What is left over on either side is a breach: a write that was acknowledged and is not there, a change
  * that nobody made, or that somebody was told had failed.
  */
-import type { OperationRecord, Stored, WatchRecord } from './history.ts';
+import type { OperationRecord, WatchRecord } from './history.ts';
 import { coverLeft, matchAll } from './matching.ts';
-import { contentsText, effectOf, intentOf, isWrite, type KeyChange, keysOf, sameContents } from './semantics.ts';
+import {
+  comparesHold,
+  contentsText,
+  effectOf,
+  intentOf,
+  isWrite,
+  type KeyChange,
+  keysOf,
+  sameContents,
+} from './semantics.ts';
 import type { Change, Timeline } from './timeline.ts';
 import { storedText, type Violation, violation } from './violation.ts';
 
@@ -33,22 +42,25 @@ export function attribute(
   const revisionOf = new Map<number, number>();
   const violations: Violation[] = [];
 
-  // Of two that may have made one revision, the other found everything done: by who was asked first.
-  for (const record of [...operations].sort((a, b) => a.invoked - b.invoked)) {
-    const { operation, outcome } = record;
-    if (!isWrite(operation) || outcome.type !== 'ok' || outcome.revision === undefined) continue;
-    const { revision } = outcome;
-    const judgement = judgeAcknowledged(record, revision, timeline, writerOf);
-    if (judgement === 'wrote') {
+  // Of two that may have made one revision, one found everything done: it can be the one whose request came later.
+  const acknowledgedWrites = operations
+    .filter(({ operation, outcome }) => isWrite(operation) && outcome.type === 'ok' && outcome.revision !== undefined)
+    .map((record) => ({ record, isIdle: isIdleAt(record, timeline) }))
+    .sort((a, b) => Number(a.isIdle) - Number(b.isIdle) || a.record.invoked - b.record.invoked);
+  for (const { record, isIdle } of acknowledgedWrites) {
+    const { revision } = record.outcome as { revision: number };
+    if (isWrittenAt(record, revision, timeline) && !writerOf.has(revision)) {
       writerOf.set(revision, record);
       revisionOf.set(record.id, revision);
-    } else if (judgement !== 'changed nothing') violations.push(judgement);
+    } else if (!isIdle) {
+      violations.push(judgeAcknowledged(record, revision, timeline, writerOf));
+    }
   }
 
   const unclaimed = timeline.revisions.filter(
     (revision) => !writerOf.has(revision) && timeline.changesAt(revision).some((c) => isOurs(c.key)),
   );
-  const known = knownRevisions(operations, watches);
+  const known = knownRevisions(operations, watches, timeline.until);
   const earliest = new Map<number, number>();
   for (const [revision, writer] of writerOf) earliest.set(revision, writer.invoked);
   const newestBefore = newestPossible(timeline.revisions, (r) => earliest.get(r) ?? -Infinity);
@@ -74,7 +86,8 @@ export function attribute(
     earliest.set(unclaimed[i]!, Math.min(...candidates[i]!.map((record) => record.invoked)));
   }
   for (const i of lonely.slice(0, reportsMax)) {
-    violations.push(judgeUnclaimed(unclaimed[i]!, operations, timeline, writerOf, isOurs));
+    const inTime = operations.filter((record) => unclaimed[i]! > known(record.invoked));
+    violations.push(judgeUnclaimed(unclaimed[i]!, inTime, timeline, writerOf, isOurs));
   }
   const mustBePlaced = unplaced.filter(
     (record) => acknowledged(record) && changesSomething(record) && keysOf(record.operation).every(isOurs),
@@ -85,18 +98,25 @@ export function attribute(
   return { writerOf, revisionOf, invokedAt, newestAt: newestPossible(timeline.revisions, invokedAt), violations };
 }
 
-/** The highest revision that was certainly there before a time, from what says its revision by itself. */
+/**
+ * The highest revision that was certainly there before a time, from what says its revision by itself. One that never
+ * came to be is somebody's lie, reported elsewhere.
+ */
 function knownRevisions(
   operations: readonly OperationRecord[],
   watches: readonly WatchRecord[],
+  until: number,
 ): (time: number) => number {
   const points: { at: number; revision: number }[] = [];
   for (const { outcome, returned } of operations) {
     if (outcome.type !== 'ok' || returned === undefined) continue;
     const revision = outcome.revision ?? outcome.object?.revision;
-    if (revision !== undefined) points.push({ at: returned, revision });
+    if (revision !== undefined && revision <= until) points.push({ at: returned, revision });
   }
-  for (const { items } of watches) for (const item of items) if (item.type !== 'ERROR') points.push(item);
+  for (const { items } of watches) {
+    for (const item of items) if (item.type !== 'ERROR' && item.revision <= until) points.push(item);
+  }
+
   points.sort((a, b) => a.at - b.at);
   let highest = 0;
   const highestUpTo = points.map(({ revision }) => {
@@ -121,21 +141,37 @@ function newestPossible(revisions: readonly number[], invokedAt: (revision: numb
   };
 }
 
+function isWrittenAt({ operation, outcome }: OperationRecord, revision: number, timeline: Timeline): boolean {
+  const lookup = (key: string) => timeline.at(key, revision - 1);
+  const effect = effectOf(operation, lookup);
+  if (effect.type === 'failed' || effect.changes.length === 0) return false;
+  const { succeeded } = outcome as { succeeded?: boolean };
+  if (operation.type === 'txn' && succeeded !== undefined && succeeded !== comparesHold(operation.compare, lookup)) {
+    return false;
+  }
+  return isSame(effect.changes, timeline.changesAt(revision));
+}
+
+/** It would change nothing at the revision of its answer. */
+function isIdleAt({ operation, outcome }: OperationRecord, timeline: Timeline): boolean {
+  const { revision } = outcome as { revision: number };
+  const effect = effectOf(operation, (key) => timeline.at(key, revision));
+  if (effect.type === 'failed') return false;
+  return effect.changes.every(({ key, contents }) => {
+    const now = timeline.at(key, revision);
+    return now?.revision === revision && sameContents(now.contents, contents);
+  });
+}
+
 function judgeAcknowledged(
   record: OperationRecord,
   revision: number,
   timeline: Timeline,
   writerOf: ReadonlyMap<number, OperationRecord>,
-): Violation | 'wrote' | 'changed nothing' {
+): Violation {
   const { operation } = record;
-  const lookup = (at: number) => (key: string) => timeline.at(key, at);
   const changes = timeline.changesAt(revision);
-  const effect = effectOf(operation, lookup(revision - 1));
-  const wanted = effect.type === 'changes' ? effect.changes : [];
-  if (wanted.length > 0 && isSame(wanted, changes) && !writerOf.has(revision)) return 'wrote';
-  const later = effectOf(operation, lookup(revision));
-  if (later.type === 'changes' && leavesAlone(later.changes, lookup(revision), revision)) return 'changed nothing';
-
+  const effect = effectOf(operation, (key) => timeline.at(key, revision - 1));
   const key = keysOf(operation)[0]!;
   const there = changes.find((c) => c.key === key);
   const other = writerOf.get(revision);
@@ -174,18 +210,6 @@ function judgeAcknowledged(
   );
 }
 
-/** It would change nothing now, and the object it answers with is of that revision. */
-function leavesAlone(
-  changes: readonly KeyChange[],
-  lookup: (key: string) => Stored | undefined,
-  revision: number,
-): boolean {
-  return changes.every(({ key, contents }) => {
-    const now = lookup(key);
-    return now?.revision === revision && sameContents(now.contents, contents);
-  });
-}
-
 function findElsewhere({ operation }: OperationRecord, timeline: Timeline): Change | undefined {
   const key = keysOf(operation)[0]!;
   for (const { revision } of timeline.versionsOf(key)) {
@@ -214,6 +238,17 @@ function judgeUnclaimed(
     const steps = [...record.operation.success, ...record.operation.failure];
     return steps.some((s) => s.key === key && s.type === 'put' && sameContents(s.contents, after?.contents));
   };
+  const told = operations.find(
+    (o) => isWrite(o.operation) && o.outcome.type === 'ok' && o.outcome.revision === revision,
+  );
+  if (told?.operation.type === 'txn') {
+    return violation(
+      'guard did not hold',
+      `the transaction that was answered with revision ${revision} says that it took another branch than was done`,
+      'the branch that its compares decide',
+      { ...evidence, operations: [told] },
+    );
+  }
   const failed = operations.find(
     (o) => o.outcome.type === 'failed' && makes(o) && effectOf(o.operation, () => before).type === 'changes',
   );
@@ -240,7 +275,7 @@ function judgeUnclaimed(
     'change without a writer',
     `revision ${revision} changes ${key} to ${storedText(after)}, which nobody asked for${deletes.length ? ' then' : ''}`,
     'only what a client wrote',
-    { ...evidence, operations: deletes.slice(0, 3) },
+    { ...evidence, operations: [told, ...deletes.slice(0, 3)] },
   );
 }
 

@@ -41,7 +41,7 @@ export function judgeOrder(
   const initialKnown = new Map<number, Known>();
   const byServer = new Map<string, Known>();
   let known = nothingKnown;
-  for (const moment of momentsOf(history)) {
+  for (const moment of momentsOf(history, timeline.until)) {
     const { operation, watch } = moment;
     if (moment.type === 'seen') {
       if (moment.known!.revision > known.revision) known = moment.known!;
@@ -68,8 +68,11 @@ export function judgeOrder(
   return violations;
 }
 
-/** Everything that happens, in time; of what happens at once, beginnings first: equal times overlap. */
-function momentsOf({ operations, watches }: History): Moment[] {
+/**
+ * Everything that happens, in time; of what happens at once, beginnings first: equal times overlap. A revision beyond
+ * the end proves nothing: who told it is found to have told of the future.
+ */
+function momentsOf({ operations, watches }: History, until: number): Moment[] {
   const moments: Moment[] = [];
   for (const operation of operations) {
     moments.push({ at: operation.invoked, type: 'invoked', operation });
@@ -80,7 +83,7 @@ function momentsOf({ operations, watches }: History): Moment[] {
     moments.push({ at: watch.invoked, type: 'invoked', watch });
     let highest = 0;
     for (const item of watch.items) {
-      if (item.type === 'ERROR' || item.revision <= highest) continue;
+      if (item.type === 'ERROR' || item.revision <= highest || item.revision > until) continue;
       highest = item.revision;
       const line = `watch #${watch.id} ${watch.client}: ${itemText(item)}`;
       moments.push({ at: item.at, type: 'seen', known: { revision: item.revision, line } });
