@@ -21,8 +21,8 @@ for (const style of styles) {
 
 /** In small histories of both kinds and in a large one: wherever the bug has a place, it is found by its name. */
 const soil = [
-  ...styles.flatMap((style) => Array.from({ length: 25 }, (_, i) => ({ style, seed: i + 1, steps: 300 + 40 * i }))),
-  ...styles.map((style) => ({ style, seed: 99, steps: 8000 })),
+  ...styles.flatMap((style) => Array.from({ length: 16 }, (_, i) => ({ style, seed: i + 1, steps: 300 + 60 * i }))),
+  ...styles.map((style) => ({ style, seed: 99, steps: 6000 })),
 ].map((options) => ({ ...options, recorded: correctHistory(options) }));
 
 for (const bug of plantedBugs) {

@@ -338,13 +338,19 @@ class WatchJudge {
   }
 }
 
+/** Up to the last revision the watch told of, and the one event after it. */
 function expectedEvents(watch: WatchRecord, after: number, timeline: Timeline, checks: WatchChecks): Expected[] {
   const matches = selectorOf(watch.labelSelector);
   const expected: Expected[] = [];
   const { changes } = timeline;
+  const last = watch.items.reduce(
+    (highest, item) => (item.type === 'ERROR' ? highest : Math.max(highest, item.revision)),
+    0,
+  );
   for (let i = firstIndex(changes.length, (index) => changes[index]!.revision > after); i < changes.length; i++) {
     const change = changes[i]!;
     if (!change.key.startsWith(watch.prefix)) continue;
+    if (change.revision > last && (expected.at(-1)?.change.revision ?? 0) > last) break;
     const was = change.before !== undefined && matches(change.before);
     const is = change.after !== undefined && matches(change.after);
     if (checks.isUncertain?.(change.key)) expected.push({ change, type: undefined });
