@@ -39,6 +39,8 @@ export interface CacheContext {
   /** Rejects with a StatusError. */
   currentRevision(): Promise<number>;
   canRequestProgress(): boolean;
+  /** False: the caches are on their way from the past they began with, older than what this server may have shown before. */
+  isUpToDate(): boolean;
 }
 
 const defaultRingCapacity = 100;
@@ -68,6 +70,7 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
     revision: watch.revision,
     currentRevision: () => current.read(),
     canRequestProgress: () => watch.canRequestProgress,
+    isUpToDate: () => watch.isUpToDate,
   };
   const decode = (key: string, value: Buffer): KubeObject =>
     watch.cacheOf(key)?.codec.decode(value) ?? JSON.parse(value.toString());

@@ -51,6 +51,32 @@ test('start: ready only with the present, not with the past it began from', asyn
   second.stop();
 });
 
+test('start: reads and watches of any age: never of the past it began from', async () => {
+  const etcd = new FakeEtcd();
+  const first = await started(etcd);
+  const storage = first.resource(maps);
+  await storage.create(keyOf('gone'), map('gone'));
+  for (const name of ['a', 'b', 'c']) await storage.create(keyOf(name), map(name));
+  await storage.guaranteedUpdate(keyOf('gone'), () => undefined);
+  first.stop();
+
+  etcd.isWatchHeld = true;
+  const second = startBackend(etcd);
+  const behind = second.resource(maps);
+  await eventually(() => behind.ready(), 'the past is there');
+  assert.equal(second.synced(), false);
+  assert.equal(await behind.get(keyOf('gone'), { revision: 0 }), undefined);
+  assert.equal((await behind.get(keyOf('c'), { revision: 0 }))?.key, keyOf('c'));
+  assert.deepEqual((await behind.list({ prefix: maps.prefix, revision: 0 })).entries.map(nameOf), ['a', 'b', 'c']);
+  const recorder = new Recorder();
+  const watching = behind.watch(everything({ revision: 0 }), recorder);
+  etcd.releaseWatch();
+  await watching;
+  await eventually(() => recorder.seen.length === 3, 'the initial events');
+  assert.deepEqual(recorder.lines, ['ADDED a', 'ADDED b', 'ADDED c']);
+  second.stop();
+});
+
 test('start: the past is compacted: begins at the present', async () => {
   const etcd = new FakeEtcd();
   const first = await started(etcd);

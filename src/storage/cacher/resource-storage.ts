@@ -101,7 +101,7 @@ export class CachedResourceStorage implements ResourceStorage {
 
   /** Waits until the source can serve a read that must not be older than `revision`; absent: than now. */
   async #sourceFor(revision: number | undefined, signal: AbortSignal | undefined): Promise<ReadSource> {
-    if (revision === 0) return this.#cache.ready ? 'cache' : 'store';
+    if (revision === 0) return this.#cache.ready && this.#context.isUpToDate() ? 'cache' : 'store';
     const { revision: progress } = this.#context;
     if (revision !== undefined) {
       if (!(await progress.reach(revision, freshnessBoundMs, signal))) {
@@ -170,9 +170,9 @@ export class CachedResourceStorage implements ResourceStorage {
    * ever. Where progress cannot be asked for, a revision that was read from the store may not show yet: then it waits.
    */
   async #cacheReachesFor(revision: number | undefined): Promise<void> {
-    if (revision === 0) return;
+    if (revision === 0 && this.#context.isUpToDate()) return;
     const { revision: progress } = this.#context;
-    const wanted = revision ?? (await this.#currentRevision(undefined));
+    const wanted = revision || (await this.#currentRevision(undefined));
     if (!this.#context.canRequestProgress()) return void (await progress.reach(wanted, lagBoundWithoutProgressMs));
     if (!(await progress.reach(wanted, freshnessBoundMs))) throw tooLargeResourceVersion(wanted, progress.applied);
   }

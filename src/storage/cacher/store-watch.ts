@@ -72,9 +72,14 @@ export class StoreWatch {
     );
   }
 
+  /** As new as the store was when we first looked. */
+  get isUpToDate(): boolean {
+    return this.#received > 0 && this.revision.applied >= this.#upToDateAt;
+  }
+
   /** Every resource has its initial state. */
   get synced(): boolean {
-    if (this.#received === 0 || this.revision.applied < this.#upToDateAt) return false;
+    if (!this.isUpToDate) return false;
     for (const cache of this.#caches.values()) if (!cache.ready) return false;
     return true;
   }
