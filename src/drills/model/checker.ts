@@ -3,10 +3,15 @@
  *
  *     const verdict = check(history, { truth });
  *     if (!verdict.isConsistent) console.log(verdictText(verdict));
+ *
+ * With the store's own account every operation and event is judged, in about the time it takes to read them. Without
+ * it the account is merged from what the clients were told, and an order is searched for object by object.
  */
 import { attribute } from './attribution.ts';
-import type { History, StoreHistory } from './history.ts';
+import type { History, Stored, StoreHistory } from './history.ts';
 import { listChecks } from './lists.ts';
+import { mergeTruth } from './merge-truth.ts';
+import { searchObjects } from './object-search.ts';
 import { judgeOrder } from './revision-order.ts';
 import { Timeline } from './timeline.ts';
 import { type Violation, violation, violationText } from './violation.ts';
@@ -15,8 +20,13 @@ import { judgeWatches } from './watch-validator.ts';
 export type { Rule, Violation } from './violation.ts';
 
 export interface CheckOptions {
-  /** The store's own account of everything after its `since`. */
-  truth: StoreHistory;
+  /** The store's own account of everything after its `since`. Absent: merged from the history. */
+  truth?: StoreHistory;
+  /** Without a truth: the state when the recording began, and its revision. Default: nothing, 0. */
+  initial?: readonly Stored[];
+  since?: number;
+  /** Without a truth: tries of the search for each object. Default 500,000. */
+  triesMax?: number;
   /** Keys that only the recorded clients write. Default: all. A change of such a key must have a writer. */
   isOurs?: (key: string) => boolean;
   /** In the history's unit of time: see WatchChecks. */
@@ -29,6 +39,8 @@ export interface Verdict {
   readonly violations: readonly Violation[];
   readonly violationCount: number;
   readonly counts: VerdictCounts;
+  /** Without a truth: objects on which the search gave up. Nothing is known of them. */
+  readonly undecided: readonly string[];
 }
 
 export interface VerdictCounts {
@@ -43,33 +55,60 @@ export interface VerdictCounts {
 
 const violationsMax = 100;
 
-export function check(history: History, options: CheckOptions): Verdict {
-  const timeline = new Timeline(options.truth);
+export function check(history: History, options: CheckOptions = {}): Verdict {
+  return options.truth ? checkAgainst(options.truth, history, options) : checkMerged(history, options);
+}
+
+function checkAgainst(truth: StoreHistory, history: History, options: CheckOptions): Verdict {
+  const timeline = new Timeline(truth);
   const attribution = attribute(history.operations, history.watches, timeline, options.isOurs ?? (() => true));
-  const violations = [
-    ...timeline.faults.map(({ revision, key, text }) =>
-      violation('store history', `${key} at revision ${revision}: ${text}`, 'one order of changes', { key, revision }),
-    ),
+  return verdictOf(history, timeline, [
+    ...faultsOf(timeline),
     ...attribution.violations,
     ...judgeOrder(history, timeline, attribution, listChecks(history.operations)),
     ...judgeWatches(history.watches, timeline, attribution, options),
+  ]);
+}
+
+function checkMerged(history: History, options: CheckOptions): Verdict {
+  const { truth, isUncertain } = mergeTruth(history, options);
+  const timeline = new Timeline(truth);
+  // Only for the times of what is known: who did the rest is the search's question.
+  const attribution = attribute(history.operations, history.watches, timeline, () => false);
+  const { violations, undecided } = searchObjects(history, options.triesMax);
+  const all = [
+    ...faultsOf(timeline).filter(({ key }) => !isUncertain(key!)),
+    ...violations,
+    ...judgeWatches(history.watches, timeline, attribution, { ...options, isUncertain }),
   ];
-  return verdictOf(history, timeline, violations);
+  return verdictOf(history, timeline, all, undecided);
+}
+
+function faultsOf(timeline: Timeline): Violation[] {
+  return timeline.faults.map(({ revision, key, text }) =>
+    violation('store history', `${key} at revision ${revision}: ${text}`, 'one order of changes', { key, revision }),
+  );
 }
 
 export function verdictText(verdict: Verdict): string {
   const { operations, unknown, failed, watches, events, bookmarks, revisions } = verdict.counts;
   const seen = `${operations} operations (${unknown} of unknown outcome, ${failed} refused) over ${revisions} revisions; ${watches} watches, ${events} events, ${bookmarks} bookmarks`;
-  if (verdict.isConsistent) return `consistent: ${seen}`;
+  const open = verdict.undecided.length > 0 ? `; undecided: ${verdict.undecided.join(', ')}` : '';
+  if (verdict.isConsistent) return `consistent: ${seen}${open}`;
   const more = verdict.violationCount - verdict.violations.length;
   return [
-    `NOT consistent: ${verdict.violationCount} violations in ${seen}`,
+    `NOT consistent: ${verdict.violationCount} violations in ${seen}${open}`,
     ...verdict.violations.map(violationText),
     ...(more > 0 ? [`and ${more} more`] : []),
   ].join('\n\n');
 }
 
-function verdictOf(history: History, timeline: Timeline, violations: readonly Violation[]): Verdict {
+function verdictOf(
+  history: History,
+  timeline: Timeline,
+  violations: readonly Violation[],
+  undecided: readonly string[] = [],
+): Verdict {
   const { operations, watches } = history;
   const items = watches.flatMap((w) => w.items);
   const bookmarks = items.filter((item) => item.type === 'BOOKMARK').length;
@@ -78,6 +117,7 @@ function verdictOf(history: History, timeline: Timeline, violations: readonly Vi
     isConsistent: violations.length === 0,
     violations: violations.slice(0, violationsMax),
     violationCount: violations.length,
+    undecided,
     counts: {
       operations: operations.length,
       unknown: operations.filter((o) => o.outcome.type === 'unknown').length,

@@ -25,7 +25,7 @@ export interface Contents {
 /** An object as a server shows it. */
 export interface Stored {
   readonly key: string;
-  /** The revision that last changed it: `resourceVersion`, `mod_revision`. */
+  /** The revision that last changed it: `resourceVersion`, `mod_revision`. 0 where the server tells none. */
   readonly revision: number;
   readonly contents: Contents;
   /** Differs between an object and the one of the same key that was deleted before it. */

@@ -12,7 +12,10 @@ export interface SearchVerdict {
 }
 
 /** Of one object: more candidates for what would have been legal are not tried. */
-const legalTriesMax = 30;
+const legalMax = 30;
+/** An explanation may be larger than it must: it is not worth more than this for each part that is left out. */
+const shrinkTriesMax = 1_000;
+const shrinksMax = 150;
 
 export function searchObjects({ operations }: History, triesMax?: number): SearchVerdict {
   const violations: Violation[] = [];
@@ -72,7 +75,8 @@ function asGet(record: OperationRecord, list: List, key: string): OperationRecor
 }
 
 function explain(keys: readonly string[], records: readonly OperationRecord[]): Violation {
-  const needed = shrink(shortest(records));
+  const whole = shortest(records);
+  const needed = shrink(whole);
   const definite = needed.filter(({ outcome }) => outcome.type !== 'unknown');
   const last = definite.reduce((a, b) => ((a.returned ?? 0) >= (b.returned ?? 0) ? a : b));
   const shown = new Set(definite.flatMap(toldContents));
@@ -86,7 +90,7 @@ function explain(keys: readonly string[], records: readonly OperationRecord[]): 
   return violation(
     'not linearizable',
     `no order of ${definite.length === 1 ? 'this operation' : `these ${definite.length} operations`} on ${keys.join(', ')} gives all of them their answers and keeps to real time`,
-    `with the others as they are, #${last.id} could have found ${legalAt(key, last, needed).join(', or ') || 'nothing that was ever written'}`,
+    `with the others as they are, #${last.id} could have found ${legalAt(key, last, whole).join(', or ') || 'nothing that was ever written'}`,
     { key, operations: shownRecords },
   );
 }
@@ -113,6 +117,7 @@ function until(records: readonly OperationRecord[], time: number): OperationReco
 /** Whatever is impossible without some of the answers is impossible with them. */
 function shrink(records: readonly OperationRecord[]): OperationRecord[] {
   let needed = [...records];
+  let shrinksLeft = shrinksMax;
   for (let size = Math.ceil(needed.length / 2); ; size = Math.ceil(size / 2)) {
     for (let at = 0; at < needed.length; at += size) {
       const fewer = needed.flatMap((o, i) => {
@@ -120,9 +125,9 @@ function shrink(records: readonly OperationRecord[]): OperationRecord[] {
         return isWrite(o.operation) ? [opened(o)] : [];
       });
       const isSmaller = fewer.some((o, i) => o !== needed[i]) || fewer.length < needed.length;
-      if (isSmaller && isImpossible(fewer)) needed = fewer;
+      if (isSmaller && shrinksLeft-- > 0 && isImpossible(fewer, shrinkTriesMax)) needed = fewer;
     }
-    if (size === 1) return needed;
+    if (size === 1 || shrinksLeft <= 0) return needed;
   }
 }
 
@@ -130,29 +135,30 @@ function opened(record: OperationRecord): OperationRecord {
   return { ...record, outcome: { type: 'unknown' } };
 }
 
-function isImpossible(records: readonly OperationRecord[]): boolean {
-  return searchOrder(records).type === 'not linearizable';
+function isImpossible(records: readonly OperationRecord[], triesMax?: number): boolean {
+  return searchOrder(records, triesMax).type === 'not linearizable';
 }
 
 /** What a get in the place of the last operation could have found. */
 function legalAt(key: string, last: OperationRecord, records: readonly OperationRecord[]): string[] {
-  const others = records.filter((o) => o !== last);
+  const others = records.filter((o) => o.id !== last.id);
   const writer = isWrite(last.operation) ? [opened(last)] : [];
-  const found = new Map<string, Stored | null>([['', null]]);
+  const found = new Map<string, Stored | null>();
   for (const { operation, outcome } of records) {
     const revision = outcome.type === 'ok' ? (outcome.revision ?? 0) : 0;
     if ('contents' in operation && operation.key === key) {
       found.set(contentsText(operation.contents), { key, revision, contents: operation.contents });
     }
   }
+  found.set('', null);
   const legal: string[] = [];
-  for (const [, object] of [...found].slice(0, legalTriesMax)) {
+  for (const [, object] of [...found].slice(-legalMax)) {
     const get: OperationRecord = {
       ...last,
       operation: { type: 'get', key, freshness: 'consistent' },
       outcome: { type: 'ok', object },
     };
-    const result = searchOrder([...others, ...writer, get]);
+    const result = searchOrder([...others, ...writer, get], shrinkTriesMax);
     if (result.type === 'linearizable') legal.push(storedText(object));
   }
   return legal;

@@ -124,11 +124,14 @@ function seen(key: string, told: Stored | null, state: State): State | undefined
   const slot = state.slots.get(key);
   if (!slot || !told) return !slot && !told ? state : undefined;
   if (!sameContents(slot.contents, told.contents)) return undefined;
-  if (!mayBe(slot, { revision: told.revision, ...(told.uid !== undefined && { uid: told.uid }) })) return undefined;
-  if (slot.revision === told.revision && slot.uid === (told.uid ?? slot.uid)) return state;
-  const known = { ...slot, revision: told.revision, uid: told.uid ?? slot.uid };
-  const newest = Math.max(state.newest, told.revision);
-  return { slots: new Map(state.slots).set(key, known), newest };
+  // 0: the server tells none.
+  const revision = told.revision || slot.revision;
+  const uid = told.uid ?? slot.uid;
+  if (!mayBe(slot, { ...(revision !== undefined && { revision }), ...(uid !== undefined && { uid }) }))
+    return undefined;
+  if (slot.revision === revision && slot.uid === uid) return state;
+  const newest = Math.max(state.newest, revision ?? 0);
+  return { slots: new Map(state.slots).set(key, { ...slot, revision, uid }), newest };
 }
 
 function written(

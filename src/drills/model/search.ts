@@ -8,7 +8,7 @@
 
 import type { OperationRecord } from './history.ts';
 import { apply, emptyState, type State, stateText } from './search-state.ts';
-import { isWrite } from './semantics.ts';
+import { contentsText, isWrite } from './semantics.ts';
 
 export type SearchResult =
   | { readonly type: 'linearizable'; readonly order: readonly OperationRecord[] }
@@ -24,7 +24,21 @@ export function searchOrder(operations: readonly OperationRecord[], triesMax = t
   const byInvocation = [...operations].sort((a, b) => a.invoked - b.invoked);
   const answered = byInvocation.filter(({ outcome }) => outcome.type !== 'unknown');
   const open = byInvocation.filter(({ operation, outcome }) => outcome.type === 'unknown' && isWrite(operation));
-  return new Search(answered, open, triesMax).run();
+  return new Search(answered, mattering(open, answered), triesMax).run();
+}
+
+/**
+ * Of the open writes those that can explain an answer. Where all that is answered are gets and puts, a put that nobody
+ * saw explains nothing, and leaving it out spares the search every place it could have.
+ */
+function mattering(open: readonly OperationRecord[], answered: readonly OperationRecord[]): readonly OperationRecord[] {
+  if (answered.some(({ operation }) => operation.type !== 'get' && operation.type !== 'put')) return open;
+  const seen = new Set<string>();
+  for (const { outcome } of answered) {
+    if (outcome.type !== 'ok') continue;
+    for (const told of [outcome.object, outcome.previous]) if (told) seen.add(contentsText(told.contents));
+  }
+  return open.filter(({ operation }) => operation.type !== 'put' || seen.has(contentsText(operation.contents)));
 }
 
 interface Frame {

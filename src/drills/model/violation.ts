@@ -120,7 +120,8 @@ export function storedText(stored: Stored | null | undefined): string {
   const { data, labels } = stored.contents;
   const pairs = Object.entries(data).map(([name, value]) => `${name}=${value.length > 24 ? '…' : value}`);
   const tags = Object.entries(labels ?? {}).map(([name, value]) => `${name}:${value}`);
-  return `{${[...pairs, ...tags].join(' ')}} of revision ${stored.revision}`;
+  const revision = stored.revision > 0 ? ` of revision ${stored.revision}` : '';
+  return `{${[...pairs, ...tags].join(' ')}}${revision}`;
 }
 
 export function requestText(operation: Operation): string {
