@@ -31,16 +31,16 @@ export interface RecorderOptions {
   keys?: number;
   /** Between two requests of a client, at most. Default 10 ms. */
   pauseMs?: number;
+  /** How long a watcher stays with a stream before it tries another server, about. Default 1.5 s. */
+  patienceMs?: number;
+  /** How long the end waits for each watch to have seen the last writes. Default 15 s. */
+  settleMs?: number;
 }
 
-/** How long the end of a recording waits for each watch to have seen the last writes. */
-export const settleMs = 15_000;
+const settleMsDefault = 15_000;
 /** After this long without an event although there was one, a watch counts as silent: less than the wait above. */
 export const silenceMaxMs = 10_000;
 const retryMs = 50;
-/** How long a watcher stays with a stream before it tries another server. */
-const patienceMinMs = 200;
-const patienceSpreadMs = 3000;
 /** Of one recording; with it the memory is bounded. */
 const operationsMax = 500_000;
 
@@ -65,12 +65,16 @@ class Recorder {
   #checkEnd = new Set<() => void>();
   #settled = new AbortController();
 
-  constructor({ target, seed, clock, clients = 6, watchers = 4, keys = 10, pauseMs = 10 }: RecorderOptions) {
+  constructor({ target, seed, clock, ...options }: RecorderOptions) {
     this.#target = target;
     this.#clock = clock;
     this.#random = new SeededRandom(seed);
-    this.#options = { clients, watchers, keys, pauseMs };
-    this.#keys = Array.from({ length: keys }, (_, i) => `${target.prefix}object-${String(i).padStart(3, '0')}`);
+    const defaults = { clients: 6, watchers: 4, keys: 10, pauseMs: 10, patienceMs: 1500, settleMs: settleMsDefault };
+    this.#options = { ...defaults, ...options };
+    this.#keys = Array.from(
+      { length: this.#options.keys },
+      (_, i) => `${target.prefix}object-${String(i).padStart(3, '0')}`,
+    );
   }
 
   async run(signal: AbortSignal): Promise<History> {
@@ -82,7 +86,7 @@ class Recorder {
     await Promise.all(writing);
     this.#last = await this.#writeLast();
     for (const checkEnd of this.#checkEnd) checkEnd();
-    const timer = this.#clock.setTimer(settleMs, () => this.#settled.abort());
+    const timer = this.#clock.setTimer(this.#options.settleMs, () => this.#settled.abort());
     await Promise.all(watching);
     timer.cancel();
     return { operations: this.#operations, watches: this.#watches };
@@ -116,7 +120,7 @@ class Recorder {
     const random = this.#random.fork();
     const workload = new Workload('last', this.#target.prefix, this.#keys, this.#target.offers, random);
     const written: Stored[] = [];
-    const deadline = this.#clock.monotonic() + settleMs;
+    const deadline = this.#clock.monotonic() + this.#options.settleMs;
     for (const color of colors) {
       for (let attempt = 0; this.#clock.monotonic() < deadline; attempt++) {
         const key = `${this.#target.prefix}last-${color}-${attempt}`;
@@ -200,7 +204,7 @@ class Recorder {
     this.#settled.signal.addEventListener('abort', end, { once: true });
     this.#checkEnd.add(checkEnd);
     // Near the end nobody hangs up any more: then it is the server's to be silent or not.
-    const patience = this.#clock.setTimer(patienceMinMs + random.next() * patienceSpreadMs, () => {
+    const patience = this.#clock.setTimer(this.#options.patienceMs * (0.2 + 2 * random.next()), () => {
       if (!signal.aborted) end();
     });
     const add = (item: WatchItem) => {
