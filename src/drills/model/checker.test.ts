@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { check, verdictText } from './checker.ts';
 import { SeededRandom } from './random.ts';
+import { Draft, silenceMax } from './testing/draft.ts';
 import { correctHistory } from './testing/model-store.ts';
-
-import { Draft, plantedBugs, silenceMax } from './testing/planted-bugs.ts';
+import { plantedBugs } from './testing/planted-bugs.ts';
 
 const styles = ['etcd', 'kubernetes'] as const;
 const isOurs = (key: string) => key.startsWith('maps/');

@@ -1,10 +1,9 @@
 /** A list at a revision is the exact state of its prefix there; its pages together are one such state. */
 import { matchesLabels, parseLabelSelector } from '#apimachinery/selector/labels.ts';
-import { changeText } from './attribution.ts';
 import type { OperationRecord, Stored } from './history.ts';
 import { sameContents } from './semantics.ts';
 import type { Timeline } from './timeline.ts';
-import { storedText, type Violation, violation } from './violation.ts';
+import { changeText, storedText, type Violation, violation } from './violation.ts';
 
 export interface ListChecks {
   /** The page with this id. */

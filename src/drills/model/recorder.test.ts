@@ -8,7 +8,7 @@ import { record } from './recorder.ts';
 import { type Fault, faults, MemoryTarget } from './testing/memory-target.ts';
 
 /** Until so many operations were done: as long as that takes. */
-const enough = 1500;
+const enough = 600;
 
 async function recordSome(target: MemoryTarget, settleMs?: number): Promise<History> {
   const over = new AbortController();

@@ -5,8 +5,9 @@ import { check, verdictText } from './checker.ts';
 import type { Operation, OperationRecord, Outcome, Stored } from './history.ts';
 import { SeededRandom } from './random.ts';
 import { searchOrder } from './search.ts';
+import { Draft } from './testing/draft.ts';
 import { correctHistory } from './testing/model-store.ts';
-import { Draft, plantedBugs } from './testing/planted-bugs.ts';
+import { plantedBugs } from './testing/planted-bugs.ts';
 
 let ids = 0;
 const op = (client: string, at: [number, number], operation: Operation, outcome: Outcome): OperationRecord => ({

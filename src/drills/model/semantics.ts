@@ -104,6 +104,17 @@ export function sameContents(a: Contents | null | undefined, b: Contents | null 
   return a === b || contentsText(a) === contentsText(b);
 }
 
+/** As it was told, where the server tells; what it does not tell is no difference. */
+export function sameStored(told: Stored | null, right: Stored | undefined): boolean {
+  if (!told || !right) return !told && !right;
+  return (
+    told.revision === right.revision &&
+    sameContents(told.contents, right.contents) &&
+    (told.uid === undefined || right.uid === undefined || told.uid === right.uid) &&
+    (told.created === undefined || right.created === undefined || told.created === right.created)
+  );
+}
+
 function guardOf(operation: Update | Patch | Delete, before: Stored | undefined): Failed['reason'] | undefined {
   if (!before) return 'absent';
   const { revision, uid } = operation;

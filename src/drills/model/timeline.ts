@@ -95,7 +95,11 @@ export class Timeline {
   /** Ascending by key. */
   stateAt(prefix: string, revision: number, matches: (stored: Stored) => boolean = () => true): Stored[] {
     const state: Stored[] = [];
-    for (let i = firstNotBelow(this.keys, prefix); i < this.keys.length && this.keys[i]!.startsWith(prefix); i++) {
+    for (
+      let i = firstIndex(this.keys.length, (index) => this.keys[index]! >= prefix);
+      i < this.keys.length && this.keys[i]!.startsWith(prefix);
+      i++
+    ) {
       const stored = this.at(this.keys[i]!, revision);
       if (stored && matches(stored)) state.push(stored);
     }
@@ -105,25 +109,7 @@ export class Timeline {
 
 /** The index of the last version not above the revision; -1: none. */
 function indexAt(versions: readonly Version[], revision: number): number {
-  let low = 0;
-  let high = versions.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (versions[middle]!.revision <= revision) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
-
-function firstNotBelow(keys: readonly string[], key: string): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (keys[middle]! < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstIndex(versions.length, (i) => versions[i]!.revision > revision) - 1;
 }
 
 function storedOf(event: StoreHistory['events'][number], contents: Stored['contents']): Stored {
@@ -142,4 +128,16 @@ function uidFaultOf(before: Stored | undefined, after: Stored, versions: readonl
   }
   const isUsed = after.uid !== undefined && versions.some((v) => v.stored?.uid === after.uid);
   return isUsed ? 'created with the uid of one that was deleted' : undefined;
+}
+
+/** Of a condition that holds from some index on: that index. */
+export function firstIndex(length: number, isReached: (index: number) => boolean): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isReached(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

@@ -1,5 +1,8 @@
 /** What a checker found: which promise was broken, by which operations, and what would have been legal. */
+
 import type { Operation, OperationRecord, Outcome, Stored, WatchItem, WatchRecord } from './history.ts';
+import { contentsText } from './semantics.ts';
+import type { Change } from './timeline.ts';
 
 /** The promises, each by the name of its breach. */
 export type Rule =
@@ -167,4 +170,8 @@ function freshnessText(freshness: Extract<Operation, { type: 'get' }>['freshness
 
 export function timeText(time: number): string {
   return Number.isInteger(time) ? String(time) : time.toFixed(2);
+}
+
+export function changeText({ revision, key, after }: Change): string {
+  return `store: revision ${revision}: ${key} ${after ? `= ${contentsText(after.contents)}` : 'deleted'}`;
 }

@@ -4,13 +4,11 @@
  * it; a watch that goes on from another goes on exactly where that one was.
  */
 import type { Attribution } from './attribution.ts';
-import { changeText, firstIndex } from './attribution.ts';
 import type { WatchBookmark, WatchEventItem, WatchRecord } from './history.ts';
 import { selectorOf } from './lists.ts';
-import { isSame } from './revision-order.ts';
-import { sameContents } from './semantics.ts';
-import type { Change, Timeline } from './timeline.ts';
-import { type Evidence, itemText, type Rule, storedText, type Violation, violation } from './violation.ts';
+import { sameContents, sameStored } from './semantics.ts';
+import { type Change, firstIndex, type Timeline } from './timeline.ts';
+import { changeText, type Evidence, itemText, type Rule, storedText, type Violation, violation } from './violation.ts';
 
 export interface WatchChecks {
   /**
@@ -211,7 +209,7 @@ class WatchJudge {
       const message = `${item.type} of ${key} at revision ${revision} shows another object than was written there`;
       this.#report('wrong event content', item, message, storedText(right), evidence);
     }
-    if (type !== undefined && item.previous !== undefined && !isSame(item.previous, change.before)) {
+    if (type !== undefined && item.previous !== undefined && !sameStored(item.previous, change.before)) {
       const message = `the event of ${key} at revision ${revision} says that before it there was ${storedText(item.previous)}`;
       this.#report('wrong previous', item, message, storedText(change.before), evidence);
     }
