@@ -28,7 +28,7 @@ const siblingRooms = ['controllers', 'scheduler/plugins', 'apiserver/filters', '
 const forbiddenNames = /(^|\/)(utils?|helpers?|common|misc|types|index)(\.ts|\/|$)/;
 /** Time, processes, files and sockets are for src/os; a test may use what it likes. */
 const realWorld =
-  /(?<!\.)\b(setTimeout|setInterval)\(|\bDate\.now\(\)|\bnew Date\(\)|\bMath\.random\(\)|performance\.now\(\)/;
+  /(?<!\.)\b(setTimeout|setInterval|setImmediate)\(|\bDate\.now\(\)|\bnew Date\(\)|\bMath\.random\(\)|performance\.now\(\)/;
 
 const root = join(import.meta.dirname, '..');
 const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })

@@ -9,10 +9,22 @@ export interface Clock {
   monotonic(): number;
   /** Calls `fn` once after `delayMs`. The handle cancels; who stops before then must cancel. */
   setTimer(delayMs: number, fn: () => void): Timer;
+  /**
+   * Calls `fn` once, soon: after this turn and whatever input is already there. For letting others have their turn, and
+   * for gathering what arrives together.
+   */
+  soon(fn: () => void): Timer;
 }
 
 export interface Timer {
   cancel(): void;
+}
+
+/** Resolves in a later turn: see Clock.soon. */
+export function nextTurn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.soon(resolve);
+  });
 }
 
 /** Resolves after `delayMs`, or at once when the signal aborts (it does not throw: check the signal). */

@@ -8,6 +8,10 @@ export const realClock: Clock = {
     const handle = setTimeout(fn, Math.min(delayMs, longestMs));
     return { cancel: () => clearTimeout(handle) };
   },
+  soon(fn) {
+    const handle = setImmediate(fn);
+    return { cancel: () => clearImmediate(handle) };
+  },
 };
 
 /** What Node can hold, 24 days; more would be taken for 1 ms. */

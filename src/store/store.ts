@@ -53,8 +53,8 @@ export class Store {
     this.#quotaBytes = quotaBackendBytes || 2 * 1024 ** 3;
     this.lessor = new Lessor(database, clock, randomId);
     this.#kv = new KvStore(database, this.lessor);
-    this.watches = new WatchHub(this.#kv);
-    this.#commit = new GroupCommit(database, () => this.watches.publish(), onFatal);
+    this.watches = new WatchHub(this.#kv, clock);
+    this.#commit = new GroupCommit(database, clock, () => this.watches.publish(), onFatal);
   }
 
   start(): void {

@@ -32,6 +32,12 @@ export class FakeClock implements Clock {
     return { cancel: () => this.#timers.delete(timer) };
   }
 
+  /** Takes no time, and so does not wait for the test to move the clock. */
+  soon(fn: () => void): Timer {
+    const handle = setImmediate(fn);
+    return { cancel: () => clearImmediate(handle) };
+  }
+
   get pendingTimers(): number {
     return this.#timers.size;
   }

@@ -131,6 +131,10 @@ class ProcessClock implements Clock {
     };
   }
 
+  soon(fn: () => void): Timer {
+    return this.setTimer(0, fn);
+  }
+
   get isFrozen(): boolean {
     return this.#time.monotonic() < this.#frozenUntil;
   }

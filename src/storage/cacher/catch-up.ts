@@ -1,3 +1,4 @@
+import { nextTurn } from '#base/clock.ts';
 import { prefixEnd } from '../etcd3/kv.ts';
 import { tooOldResourceVersion } from '../etcd3/store-errors.ts';
 import type { StoredObject, WatchOptions } from '../storage.ts';
@@ -89,7 +90,7 @@ class Pace {
     if (--this.#untilLook > 0) return undefined;
     this.#untilLook = sendsBetweenLooks;
     if (this.#context.clock.monotonic() < this.#restAt) return undefined;
-    return new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#start());
+    return nextTurn(this.#context.clock).then(() => this.#start());
   }
 
   #start(): void {

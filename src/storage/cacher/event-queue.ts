@@ -1,4 +1,4 @@
-import type { Clock } from '#base/clock.ts';
+import type { Clock, Timer } from '#base/clock.ts';
 import type { KvEvent } from '../etcd3/kv.ts';
 
 /** So long may events be delivered in one go before requests get their turn. */
@@ -23,7 +23,7 @@ export class EventQueue {
   /** Index in the head item. */
   #at = 0;
   #queuedEvents = 0;
-  #scheduled: NodeJS.Immediate | undefined;
+  #scheduled: Timer | undefined;
 
   constructor(clock: Clock, apply: (event: KvEvent) => void, advance: (revision: number) => void) {
     this.#clock = clock;
@@ -49,7 +49,7 @@ export class EventQueue {
     this.#head = 0;
     this.#at = 0;
     this.#queuedEvents = 0;
-    if (this.#scheduled) clearImmediate(this.#scheduled);
+    this.#scheduled?.cancel();
     this.#scheduled = undefined;
   }
 
@@ -66,7 +66,7 @@ export class EventQueue {
       untilLook -= this.#deliverRevision(this.#items[this.#head]!);
       if (untilLook > 0) continue;
       if (this.#clock.monotonic() >= end) {
-        this.#scheduled = setImmediate(this.#deliver);
+        this.#scheduled = this.#clock.soon(this.#deliver);
         return;
       }
       untilLook = eventsBetweenLooks;

@@ -91,7 +91,7 @@ export class CachedResourceStorage implements ResourceStorage {
     const watcher = new Watcher(options, position, sink, (ended) => watchers.delete(ended));
     watchers.add(watcher);
     // Not before the caller has the handle.
-    setImmediate(() => {
+    this.#context.clock.soon(() => {
       catchUp(watcher, this.#cache, this.#context, options, wantsState).catch((error: unknown) =>
         watcher.end(apiErrors.internal(error)),
       );

@@ -6,6 +6,7 @@
  * Worst outcome: a commit or sync that fails leaves memory ahead of the disk. Then the process must end (`onFatal`),
  * and its successor starts from what is on the disk.
  */
+import { type Clock, nextTurn } from '#base/clock.ts';
 import { errors, StoreError } from '../store-error.ts';
 import type { Database } from './database.ts';
 
@@ -24,6 +25,7 @@ interface Pending {
 
 export class GroupCommit {
   readonly #database: Database;
+  readonly #clock: Clock;
   readonly #onFatal: (error: Error) => void;
   /** Runs after each commit that changed something, before its requests are answered. */
   readonly #onDurable: () => void;
@@ -36,8 +38,9 @@ export class GroupCommit {
   #hasFailed = false;
   commits = 0;
 
-  constructor(database: Database, onDurable: () => void, onFatal: (error: Error) => void) {
+  constructor(database: Database, clock: Clock, onDurable: () => void, onFatal: (error: Error) => void) {
     this.#database = database;
+    this.#clock = clock;
     this.#onDurable = onDurable;
     this.#onFatal = onFatal;
   }
@@ -78,14 +81,13 @@ export class GroupCommit {
   /** Takes nothing new, and resolves when all that was taken is durable. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    while (!this.#hasFailed && (this.#queue.length > 0 || this.#isSyncing))
-      await new Promise<void>((resolve) => setImmediate(resolve));
+    while (!this.#hasFailed && (this.#queue.length > 0 || this.#isSyncing)) await nextTurn(this.#clock);
   }
 
   #schedule(): void {
     if (this.#isScheduled || this.#isSyncing) return;
     this.#isScheduled = true;
-    setImmediate(() => {
+    this.#clock.soon(() => {
       this.#isScheduled = false;
       this.#commit();
     });

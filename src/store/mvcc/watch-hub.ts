@@ -4,6 +4,7 @@
  * receiver is full its watchers fall behind, and go on from history when there is room. So a slow stream costs no
  * memory, a late one does not hold up the others, and the worst outcome is `compacted`: the history it needs is gone.
  */
+import type { Clock } from '#base/clock.ts';
 import { Event, EventType } from '#etcd/key-value.ts';
 import { WatchFilter } from '#etcd/messages.ts';
 import type { KeyRange, KvStore } from './kv-store.ts';
@@ -49,6 +50,7 @@ const stepBytesMax = 1024 * 1024;
 
 export class WatchHub {
   readonly #kv: KvStore;
+  readonly #clock: Clock;
   readonly #index = new WatcherIndex<Watcher>();
   readonly #all = new Set<Watcher>();
   /** Changes whose commit is under way, one array per revision. */
@@ -56,8 +58,9 @@ export class WatchHub {
   /** Nothing after it is told to anybody. */
   #durable: number;
 
-  constructor(kv: KvStore) {
+  constructor(kv: KvStore, clock: Clock) {
     this.#kv = kv;
+    this.#clock = clock;
     this.#durable = kv.revision;
   }
 
@@ -121,7 +124,7 @@ export class WatchHub {
   resume(watcher: Watcher): void {
     if (watcher.isSynced || watcher.isCancelled || watcher.isStepping) return;
     watcher.isStepping = true;
-    setImmediate(() => {
+    this.#clock.soon(() => {
       watcher.isStepping = false;
       this.#step(watcher);
     });
