@@ -1,0 +1,116 @@
+/** Histories in the form that src/drills/model/ judges. */
+import type { KubeObject } from '#apimachinery/object.ts';
+import type {
+  Contents,
+  Operation,
+  OperationRecord,
+  Outcome,
+  Stored,
+  WatchItem,
+  WatchRecord,
+  WatchStart,
+} from '#drills/model/history.ts';
+import type { StoredObject } from '#storage/storage.ts';
+import type { Scheduler } from './scheduler.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export type OpenWatch = Mutable<Omit<WatchRecord, 'items'>> & {
+  items: WatchItem[];
+  /** Compaction overtook its server while it was open: it was told the difference, not each change (docs/adr/0004). */
+  isCoalesced: () => boolean;
+};
+
+export class Recorder {
+  readonly operations: Mutable<OperationRecord>[] = [];
+  readonly watches: OpenWatch[] = [];
+  readonly #scheduler: Scheduler;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  begin(id: number, client: string, server: string | undefined, operation: Operation): (outcome: Outcome) => void {
+    const record: Mutable<OperationRecord> = {
+      id,
+      client,
+      ...(server ? { server } : {}),
+      invoked: this.#scheduler.tick(),
+      operation,
+      outcome: { type: 'unknown' },
+    };
+    this.operations.push(record);
+    this.#scheduler.trace.note(client, `#${id} ${describe(operation)}${server ? ` at ${server}` : ''}`);
+    return (outcome) => {
+      record.returned = this.#scheduler.tick();
+      record.outcome = outcome;
+      this.#scheduler.trace.note(client, `#${id} → ${describeOutcome(outcome)}`);
+    };
+  }
+
+  note(who: string, what: string): void {
+    this.#scheduler.trace.note(who, what);
+  }
+
+  watch(
+    client: string,
+    server: string,
+    prefix: string,
+    color: string | undefined,
+    start: WatchStart,
+    resumes?: number,
+  ): OpenWatch {
+    const record: OpenWatch = {
+      id: this.watches.length + 1,
+      client,
+      server,
+      prefix,
+      ...(color ? { labelSelector: `color=${color}` } : {}),
+      start,
+      ...(resumes === undefined ? {} : { resumes }),
+      invoked: this.#scheduler.tick(),
+      ended: Number.MAX_SAFE_INTEGER,
+      items: [],
+      isCoalesced: () => false,
+    };
+    this.watches.push(record);
+    this.#scheduler.trace.note(client, `watch ${record.id} of ${prefix} from ${JSON.stringify(start)} at ${server}`);
+    return record;
+  }
+
+  item(record: OpenWatch, item: WatchItem): void {
+    record.items.push(item);
+    const what = 'key' in item ? ` ${item.key}` : '';
+    const revision = 'revision' in item ? ` ${item.revision}` : ` ${item.reason} ${item.message}`;
+    this.#scheduler.trace.note(record.client, `watch ${record.id}: ${item.type}${what}${revision}`);
+  }
+
+  end(record: OpenWatch): void {
+    record.ended = this.#scheduler.tick();
+    this.#scheduler.trace.note(record.client, `watch ${record.id} ended`);
+  }
+}
+
+export function contentsOf(object: KubeObject): Contents {
+  const { data } = object as KubeObject & { data?: Record<string, string> };
+  const { labels } = object.metadata;
+  return { data: data ?? {}, ...(labels ? { labels } : {}) };
+}
+
+export function storedOf(entry: StoredObject): Stored {
+  return { key: entry.key, revision: entry.revision, contents: contentsOf(entry.object()) };
+}
+
+function describe(operation: Operation): string {
+  const { type, ...rest } = operation;
+  return `${type} ${JSON.stringify(rest)}`;
+}
+
+function describeOutcome(outcome: Outcome): string {
+  if (outcome.type !== 'ok')
+    return `${outcome.type} ${'reason' in outcome ? outcome.reason : ''} ${outcome.message ?? ''}`;
+  const { revision, object, objects } = outcome;
+  const seen = objects ?? (object ? [object] : []);
+  const what = seen.map((o) => `${o.key}@${o.revision}=${JSON.stringify(o.contents.data)}`).join(' ');
+  return `ok${revision === undefined ? '' : ` ${revision}`} ${object === null ? 'nothing' : what}`;
+}
