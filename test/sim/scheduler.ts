@@ -74,8 +74,12 @@ export class Scheduler {
   /** In one lane, never earlier than what is there already. */
   after(delayMs: number, lane: Lane, fn: () => void): Scheduled {
     const item = { at: this.now + Math.max(0, delayMs), seq: this.#seq++, lane, fn, isCancelled: false };
-    if (delayMs <= 0) this.#arrive(item);
-    else this.#push(item);
+    if (delayMs > 0) this.#push(item);
+    else {
+      // What fell due before it goes first: the time may have moved within this step.
+      this.#moveDue();
+      this.#arrive(item);
+    }
     return item;
   }
 
@@ -114,7 +118,7 @@ export class Scheduler {
 
   #step(): boolean {
     for (;;) {
-      while (this.#heap.length > 0 && this.#heap[0]!.at <= this.now) this.#arrive(this.#pop());
+      this.#moveDue();
       while (this.#ready.length === 0) {
         const next = this.#heap[0];
         if (!next) return false;
@@ -123,7 +127,7 @@ export class Scheduler {
           continue;
         }
         this.now = next.at;
-        while (this.#heap.length > 0 && this.#heap[0]!.at <= this.now) this.#arrive(this.#pop());
+        this.#moveDue();
       }
       const item = this.#take();
       if (!item) continue;
@@ -150,6 +154,10 @@ export class Scheduler {
       else lane.isReady = false;
     }
     return item === undefined || item.isCancelled || owner.isDead ? undefined : item;
+  }
+
+  #moveDue(): void {
+    while (this.#heap.length > 0 && this.#heap[0]!.at <= this.now) this.#arrive(this.#pop());
   }
 
   #arrive(item: Scheduled): void {
