@@ -91,6 +91,54 @@ test('store: a failed sync: no answer is given, the process is told to end, noth
   await assert.rejects(store.put(putRequest('b')), /server stopped/);
 });
 
+test('store: a failed commit: what memory holds beyond the disk is shown to nobody', async (t) => {
+  const real = temporaryDatabase(t);
+  const database = Object.create(real, {
+    commit: {
+      value() {
+        throw new Error('database or disk is full');
+      },
+    },
+  }) as Database;
+  const fatal = Promise.withResolvers<Error>();
+  const store = temporaryStore(t, { database, onFatal: fatal.resolve });
+  store.put(putRequest('a')).catch(() => {});
+  await fatal.promise;
+  await assert.rejects(async () => store.range(rangeRequest('a')), /server stopped/);
+});
+
+test('store: compaction at the very revision of a deletion: a watch from there is told of it', async (t) => {
+  const store = temporaryStore(t);
+  await store.put(putRequest('a'));
+  await store.deleteRange({ key: Buffer.from('a'), rangeEnd: Buffer.alloc(0), prevKv: false });
+  const deletion = store.revision;
+  await store.put(putRequest('b'));
+  await store.compact(deletion, true);
+  const told: string[] = [];
+  const receiver: WatchReceiver = {
+    isFull: () => false,
+    events(_watcher, events) {
+      for (const bytes of events) {
+        const { type, kv } = Event.decode(bytes);
+        told.push(`${type === 1 ? 'DELETE' : 'PUT'} ${kv.key} ${kv.modRevision}`);
+      }
+    },
+    progress() {},
+    compacted: (_watcher, revision) => told.push(`compacted ${revision}`),
+    synced() {},
+  };
+  const options: WatcherOptions = {
+    range: { key: 'a', end: null },
+    startRevision: deletion,
+    prevKv: false,
+    progressNotify: false,
+    filters: [],
+  };
+  const watcher = store.watches.add(1, options, receiver);
+  await until(() => watcher.isSynced);
+  assert.deepEqual(told, [`DELETE a ${deletion}`, `PUT b ${deletion + 1}`]);
+});
+
 test('store: a slow watcher: holds nothing in memory, and gets every event in order when it has room', async (t) => {
   const store = temporaryStore(t);
   let isFull = false;

@@ -60,6 +60,8 @@ export class GroupCommit {
 
   /** Every change made so far is durable, and `read` (which must be synchronous) may show it. */
   read<T>(read: () => T): T | Promise<T> {
+    // What memory holds beyond the disk is nobody's to see.
+    if (this.#hasFailed) return Promise.reject(errors.stopping());
     if (!this.#isSyncing) return read();
     if (this.#readers.length >= waitingMax) return Promise.reject(errors.tooManyRequests());
     return new Promise<T>((resolve, reject) => {

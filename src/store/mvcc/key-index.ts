@@ -5,7 +5,8 @@
  *     generation 0: created 2, version 3, [2.0, 5.0, 7.0 (tombstone)]
  *     generation 1: created 9, version 1, [9.0]
  * At revision 6 the key is what 5.0 wrote, version 2; at 7 and 8 it does not exist.
- * After compact(6) generation 0 is [5.0, 7.0]; after compact(7) it is gone.
+ * After compact(6) generation 0 is [5.0, 7.0]; after compact(7) it is [7.0], for a watch may still begin at 7; after
+ * compact(8) it is gone.
  */
 interface Generation {
   created: number;
@@ -58,8 +59,9 @@ export class KeyIndex {
   /** Rebuilds from stored rows, which a compaction may have thinned: the row knows its creation and version. */
   restore(main: number, sub: number, createRevision: number, version: number): void {
     if (version === 0) {
-      // The tombstone of a generation whose other rows are compacted has nothing left to end.
-      if (!this.#isDeleted) this.tombstone(main, sub);
+      // Of a generation whose other rows are compacted the tombstone may be left.
+      if (this.#isDeleted) this.#generations.push({ created: main, version: 0, revisions: [] });
+      this.tombstone(main, sub);
       return;
     }
     this.put(main, sub);
@@ -115,10 +117,10 @@ export class KeyIndex {
     this.#generations.forEach((generation, g) => {
       const { revisions } = generation;
       const isEnded = g < lastIndex || this.#isDeleted;
-      // The first row that is kept: the newest one at or before the revision, unless it is the tombstone.
+      // The first row that is kept: the newest one at or before the revision, unless it is a tombstone before it.
       let first = 0;
       while (first + 2 < revisions.length && revisions[first + 2]! <= revision) first += 2;
-      const isGone = isEnded && first === revisions.length - 2 && revisions[first]! <= revision;
+      const isGone = isEnded && first === revisions.length - 2 && revisions[first]! < revision;
       if (isGone) first = revisions.length;
       for (let i = 0; i < first; i += 2) drop(revisions[i]!, revisions[i + 1]!);
       if (isGone) return;
