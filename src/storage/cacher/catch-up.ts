@@ -1,7 +1,7 @@
 import { nextTurn } from '#base/clock.ts';
 import { prefixEnd } from '../etcd3/kv.ts';
 import { tooOldResourceVersion } from '../etcd3/store-errors.ts';
-import type { StoredObject, WatchOptions } from '../storage.ts';
+import type { ListResult, StoredObject, WatchOptions } from '../storage.ts';
 import type { CacheContext } from './backend.ts';
 import type { ResourceCache } from './resource-cache.ts';
 import type { Watcher } from './watcher.ts';
@@ -21,12 +21,14 @@ export async function catchUp(
   context: CacheContext,
   options: WatchOptions,
   wantsState: boolean,
+  /** The state to begin with, when the cache's own is too old. */
+  state?: ListResult,
 ): Promise<void> {
   const { clock, random, revision } = context;
   const pace = new Pace(context, watcher);
   if (wantsState && !watcher.stopped) {
-    watcher.position = revision.applied;
-    for (const entry of stateUnder(cache, watcher.prefix)) {
+    watcher.position = state?.revision ?? revision.applied;
+    for (const entry of state?.entries ?? stateUnder(cache, watcher.prefix)) {
       if (watcher.stopped) return;
       watcher.sendInitial(entry);
       if (watcher.isPaced) {

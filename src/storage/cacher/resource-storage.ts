@@ -83,8 +83,10 @@ export class CachedResourceStorage implements ResourceStorage {
   async watch(options: WatchOptions, sink: WatchSink): Promise<WatchHandle> {
     const { revision, sendInitialEvents } = options;
     const wantsState = sendInitialEvents ?? (revision === undefined || revision === 0);
-    await this.#cacheReachesFor(revision);
+    const isFresh = await this.#cacheReachesFor(revision);
     if (!this.#cache.ready) await this.#cacheIsReady();
+    // The cache does not get there in time: then the state is the store's, and what the cache learns later follows it.
+    const state = wantsState && !isFresh ? await this.#stateOfStore(options) : undefined;
     const position = wantsState ? 0 : revision || this.#context.revision.applied;
     const { ring, watchers } = this.#cache;
     if (!wantsState && position < ring.low) throw tooOldResourceVersion(position, ring.low);
@@ -92,7 +94,7 @@ export class CachedResourceStorage implements ResourceStorage {
     watchers.add(watcher);
     // Not before the caller has the handle.
     this.#context.clock.soon(() => {
-      catchUp(watcher, this.#cache, this.#context, options, wantsState).catch((error: unknown) =>
+      catchUp(watcher, this.#cache, this.#context, options, wantsState, state).catch((error: unknown) =>
         watcher.end(apiErrors.internal(error)),
       );
     });
@@ -165,16 +167,25 @@ export class CachedResourceStorage implements ResourceStorage {
     if (wanted && actual < wanted) throw tooLargeResourceVersion(wanted, actual);
   }
 
+  #stateOfStore({ prefix, revision }: WatchOptions): Promise<ListResult> {
+    return this.#listStore({ prefix, startKey: prefix }, undefined).then((state) => {
+      this.#expectFresh(state.revision, revision);
+      return state;
+    });
+  }
+
   /**
    * A watch begins where this server already is: one that waited for a revision the store never had would be silent for
-   * ever. Where progress cannot be asked for, a revision that was read from the store may not show yet: then it waits.
+   * ever. Where progress cannot be asked for, a revision that was read from the store may not show yet: then it waits a
+   * little. False: the cache is still behind.
    */
-  async #cacheReachesFor(revision: number | undefined): Promise<void> {
-    if (revision === 0 && this.#context.isUpToDate()) return;
+  async #cacheReachesFor(revision: number | undefined): Promise<boolean> {
+    if (revision === 0 && this.#context.isUpToDate()) return true;
     const { revision: progress } = this.#context;
     const wanted = revision || (await this.#currentRevision(undefined));
-    if (!this.#context.canRequestProgress()) return void (await progress.reach(wanted, lagBoundWithoutProgressMs));
+    if (!this.#context.canRequestProgress()) return progress.reach(wanted, lagBoundWithoutProgressMs);
     if (!(await progress.reach(wanted, freshnessBoundMs))) throw tooLargeResourceVersion(wanted, progress.applied);
+    return true;
   }
 
   async #cacheIsReady(): Promise<void> {

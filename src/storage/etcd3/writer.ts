@@ -120,6 +120,8 @@ export class Writer {
       return { done: false, found: 'read' };
     }
     if (next === undefined && current === undefined) return { done: true, entry: undefined };
+    // Should its answer be lost, a deletion is told by its base alone: one that had gone before must not be taken for it.
+    if (next === undefined && !isFresh) return { done: false, found: 'read' };
     const value = next && this.#options.codec.encode(next);
     if (value && current && isSameState(this.#options.codec, current, value)) {
       return isFresh ? { done: true, entry: current } : { done: false, found: 'read' };
