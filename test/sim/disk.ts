@@ -26,7 +26,6 @@ export interface DiskProfile {
   /** What goes wrong on purpose, to see that it is noticed: see planted-bugs.ts. */
   syncLies?: boolean;
   opensWithoutSync?: boolean;
-  losesFromTheMiddle?: boolean;
 }
 
 const pageBytes = 4096;
@@ -36,6 +35,8 @@ export class SimDisk {
   /** The next one of these fails. */
   failNext: { commit?: boolean; sync?: boolean } = {};
   isFull = false;
+  /** Told of each commit, before its sync. */
+  onCommitted: () => void = () => {};
   /** On top of what the profile says. */
   slowedMs = 0;
   /** All rows ever written that were not lost, with when they were committed, by the scheduler's ticks. */
@@ -90,8 +91,7 @@ export class SimDisk {
     this.#open = undefined;
     if (!power) return;
     const kept = this.#random.below(this.#unsynced.length + 1);
-    const lost = this.profile.losesFromTheMiddle ? this.#unsynced.splice(0, 1) : this.#unsynced.splice(kept);
-    this.lostTransactions += lost.length;
+    this.lostTransactions += this.#unsynced.splice(kept).length;
     this.synced(this.#unsynced.length);
   }
 
@@ -99,6 +99,7 @@ export class SimDisk {
 
   committed(transaction: Transaction): void {
     this.#unsynced.push({ changes: transaction, committedAt: this.#scheduler.tick() });
+    this.onCommitted();
   }
 
   syncMs(): number {

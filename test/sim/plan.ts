@@ -65,7 +65,12 @@ export interface WatcherPlan {
 }
 
 export type Fault =
-  | { readonly atMs: number; readonly do: 'store crash' | 'store power cut'; readonly forMs: number }
+  | {
+      readonly atMs: number;
+      readonly do: 'store crash' | 'store power cut';
+      readonly forMs: number;
+      readonly atCommit: boolean;
+    }
   | { readonly atMs: number; readonly do: 'store pause'; readonly forMs: number }
   | { readonly atMs: number; readonly do: 'sync error' | 'commit error'; readonly forMs: number }
   | { readonly atMs: number; readonly do: 'disk full' | 'disk slow'; readonly forMs: number }
@@ -222,7 +227,7 @@ function faults(random: Random, servers: number, healAtMs: number): Fault[] {
     });
     const atMs = random.below(healAtMs);
     const forMs = Math.min(healAtMs - atMs, random.pick([1, 20, 200, 3_000, 30_000]));
-    list.push({ atMs, do: kind, server: random.below(servers), forMs } as Fault);
+    list.push({ atMs, do: kind, server: random.below(servers), forMs, atCommit: random.chance(0.6) } as Fault);
   }
   return list.sort((a, b) => a.atMs - b.atMs);
 }

@@ -52,7 +52,10 @@ export class Random {
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries(weights) as [K, number][];
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
-    for (const [key, weight] of entries) if ((left -= weight) < 0) return key;
+    for (const [key, weight] of entries) {
+      left -= weight;
+      if (left < 0) return key;
+    }
     return entries.at(-1)![0];
   }
 }

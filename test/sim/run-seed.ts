@@ -45,6 +45,9 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
   const trace = new Trace(options.keepTrace);
   const world = new World(plan, trace, options.sabotage);
   const onRejection = (error: unknown) => world.violation('unhandled rejection', error);
+  // A test runner listens too, and would take what is planted for a failure of its own.
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
   process.on('unhandledRejection', onRejection);
   try {
     await withoutRealWorld(
@@ -55,6 +58,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
     world.violation('did not end', error);
   } finally {
     process.off('unhandledRejection', onRejection);
+    for (const other of others) process.on('unhandledRejection', other);
   }
   const truth = truthOf(world.disk);
   const history: History = { operations: world.recorder.operations, watches: world.recorder.watches };

@@ -220,6 +220,17 @@ export class World {
     this.#keepDown('store', forMs, () => this.#startStore());
   }
 
+  /** Between a commit and the end of its sync is when most can be lost. */
+  #killAtCommit(process: SimProcess, power: boolean, forMs: number): void {
+    this.disk.onCommitted = () => {
+      this.disk.onCommitted = () => {};
+      const { clock } = this.clients;
+      const kill = () => this.#killStore(process, power, forMs);
+      if (this.#random.chance(0.5)) clock.soon(kill);
+      else clock.setTimer(this.#random.between(1, 5), kill);
+    };
+  }
+
   #startServer(index: number): void {
     const name = `api-${index + 1}`;
     if (this.servers[index] || this.#isDown(name)) return;
@@ -274,7 +285,9 @@ export class World {
     switch (fault.do) {
       case 'store crash':
       case 'store power cut':
-        if (store) this.#killStore(store, fault.do === 'store power cut', forMs);
+        if (!store) return;
+        if (fault.atCommit) this.#killAtCommit(store, fault.do === 'store power cut', forMs);
+        else this.#killStore(store, fault.do === 'store power cut', forMs);
         return;
       case 'store pause':
         if (store) this.#pause(store, forMs);
@@ -338,6 +351,7 @@ export class World {
     this.isHealed = true;
     this.disk.isFull = false;
     this.disk.failNext = {};
+    this.disk.onCommitted = () => {};
     this.disk.slowedMs = 0;
     for (let i = 1; i <= this.plan.servers; i++) this.network.heal(`api-${i}`);
     for (const process of [this.store?.process, ...this.servers.map((api) => api?.process)]) {
