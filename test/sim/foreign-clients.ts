@@ -22,8 +22,10 @@ export async function runForeignClient(world: World, plan: ClientPlan): Promise<
   for (const { id, waitMs, action } of plan.steps) {
     await sleep(world.clients.clock, waitMs);
     if (action.do === 'compact') {
-      world.recorder.note(plan.name, `compact ${newest - action.keep}`);
-      if (newest - action.keep > 0) await etcd.compact({ revision: newest - action.keep }).catch(ignore);
+      // By the store's own account rather than by what it saw itself: the newest changes are what others have yet to hear of.
+      const revision = world.disk.durableRevision - action.keep;
+      world.recorder.note(plan.name, `compact ${revision}`);
+      if (revision > 0) await etcd.compact({ revision }).catch(ignore);
       continue;
     }
     if (action.do === 'elsewhere') {

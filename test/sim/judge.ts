@@ -8,8 +8,6 @@ import { type Violation as Found, violationText } from '#drills/model/violation.
 import type { OpenWatch } from './recorder.ts';
 import type { Violation, World } from './world.ts';
 
-/** A lease is shared for a twentieth of its time, and revoked by a commit that takes its turn. */
-const expiryLateMs = 30_000;
 /** Of a process at rest: the watch of the store, bookmarks, lease expiry, redials. */
 const timersAtRestMax = 60;
 
@@ -72,9 +70,7 @@ function judgeExpiry(world: World): Violation[] {
         detail: `${key} of #${operation}: ${endedAt - atMs} ms of ${ttlSeconds} s`,
       });
     }
-    const due = rows[made]!.atMs + (ttlSeconds * 1.05 + 1) * 1000 + expiryLateMs;
-    const end = Math.max(due, world.plan.healAtMs + ttlSeconds * 1050 + expiryLateMs);
-    if (next === undefined && world.scheduler.now > end) {
+    if (next === undefined && world.scheduler.now > world.expiredBy(rows[made]!.atMs, ttlSeconds)) {
       violations.push({ what: 'never expired', detail: `${key} of #${operation} is still there, ${ttlSeconds} s` });
     }
   }

@@ -108,7 +108,7 @@ export function makePlan(seed: number, operations = 200): Plan {
     const steps = Array.from({ length: perClient }, () => step(apiAction(random, keys)));
     clients.push({ name: `client-${c + 1}`, kind: 'api', steps });
   }
-  const compactsEvery = random.pick([2, 4, 10, 40]);
+  const compactsEvery = random.pick([2, 3, 5, 10, 40]);
   for (let c = 0; c < foreignCount; c++) {
     const steps = Array.from({ length: perClient }, () => step(foreignAction(random, keys, compactsEvery)));
     clients.push({ name: `foreign-${c + 1}`, kind: 'foreign', steps });
@@ -120,7 +120,7 @@ export function makePlan(seed: number, operations = 200): Plan {
     storeVersion: random.chance(0.2) ? '3.4.23' : '3.5.21',
     network: random.pick(['quick', 'uneven', 'slow']),
     disk: random.pick(['quick', 'uneven', 'slow']),
-    watchBufferBytes: random.pick([300, 2_000, 64_000]),
+    watchBufferBytes: random.pick([200, 300, 2_000, 64_000]),
     clients,
     watchers: Array.from({ length: random.between(2, 5) }, (_, i) => watcher(random, i, servers, keys, healAtMs)),
     faults: faults(random, servers, healAtMs),
@@ -166,7 +166,7 @@ function apiAction(random: Random, keys: readonly string[]): Action {
 }
 
 function foreignAction(random: Random, keys: readonly string[], compactsEvery: number): Action {
-  if (random.below(compactsEvery) === 0) return { do: 'compact', keep: random.pick([0, 1, 3, 10]) };
+  if (random.below(compactsEvery) === 0) return { do: 'compact', keep: random.pick([0, 0, 1, 2, 3, 10]) };
   const kind = random.weighted({ put: 2, delete: 1, txn: 2, elsewhere: 3 });
   const key = random.pick(keys);
   if (kind === 'put') return { do: 'put', key, color: color(random) };

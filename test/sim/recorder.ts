@@ -40,11 +40,14 @@ export class Recorder {
       outcome: { type: 'unknown' },
     };
     this.operations.push(record);
-    this.#scheduler.trace.note(client, `#${id} ${describe(operation)}${server ? ` at ${server}` : ''}`);
+    const { trace } = this.#scheduler;
+    trace.number(id);
+    trace.detail(client, () => `#${id} ${describe(operation)}${server ? ` at ${server}` : ''}`);
     return (outcome) => {
       record.returned = this.#scheduler.tick();
       record.outcome = outcome;
-      this.#scheduler.trace.note(client, `#${id} → ${describeOutcome(outcome)}`);
+      trace.number(outcome.type === 'ok' ? (outcome.revision ?? id) : -id);
+      trace.detail(client, () => `#${id} → ${describeOutcome(outcome)}`);
     };
   }
 
@@ -80,9 +83,9 @@ export class Recorder {
 
   item(record: OpenWatch, item: WatchItem): void {
     record.items.push(item);
-    const what = 'key' in item ? ` ${item.key}` : '';
-    const revision = 'revision' in item ? ` ${item.revision}` : ` ${item.reason} ${item.message}`;
-    this.#scheduler.trace.note(record.client, `watch ${record.id}: ${item.type}${what}${revision}`);
+    const { trace } = this.#scheduler;
+    trace.number('revision' in item ? item.revision : -record.id);
+    trace.detail(record.client, () => `watch ${record.id}: ${describeItem(item)}`);
   }
 
   end(record: OpenWatch): void {
@@ -97,8 +100,20 @@ export function contentsOf(object: KubeObject): Contents {
   return { data: data ?? {}, ...(labels ? { labels } : {}) };
 }
 
+/** Parsed once for each entry, which many lists and watches share. */
 export function storedOf(entry: StoredObject): Stored {
-  return { key: entry.key, revision: entry.revision, contents: contentsOf(entry.object()) };
+  let stored = known.get(entry);
+  if (!stored) {
+    stored = { key: entry.key, revision: entry.revision, contents: contentsOf(entry.object()) };
+    known.set(entry, stored);
+  }
+  return stored;
+}
+const known = new WeakMap<StoredObject, Stored>();
+
+function describeItem(item: WatchItem): string {
+  if (item.type === 'ERROR') return `ERROR ${item.reason} ${item.message}`;
+  return item.type === 'BOOKMARK' ? `BOOKMARK ${item.revision}` : `${item.type} ${item.key} ${item.revision}`;
 }
 
 function describe(operation: Operation): string {

@@ -80,13 +80,18 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
 }
 
 async function live(world: World): Promise<void> {
-  let isDone = false;
-  const story = tell(world).finally(() => {
-    isDone = true;
-  });
-  await world.scheduler.run(() => isDone);
-  if (!isDone) throw new Error('nothing is left that could happen, and the story is not at its end');
-  await story;
+  let end: { error?: unknown } | undefined;
+  tell(world).then(
+    () => {
+      end = {};
+    },
+    (error: unknown) => {
+      end = { error };
+    },
+  );
+  await world.scheduler.run(() => end !== undefined);
+  if (!end) throw new Error('nothing is left that could happen, and the story is not at its end');
+  if (end.error) throw end.error;
 }
 
 async function tell(world: World): Promise<void> {
@@ -113,6 +118,9 @@ async function converge(world: World, watchers: readonly WatchClient[]): Promise
     );
     return;
   }
+  const { now } = world.scheduler;
+  const ends = [...world.expiring.values()].map(({ ttlSeconds }) => world.expiredBy(now, ttlSeconds));
+  if (ends.length > 0) await sleep(world.clients.clock, Math.max(...ends) + 1 - now);
   const last = await markEnds(world, watchers);
   for (const watcher of watchers) {
     if (await world.until(() => (watcher.position ?? 0) >= last, healedWithinMs)) continue;

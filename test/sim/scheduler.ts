@@ -36,7 +36,7 @@ export interface Scheduled {
 }
 
 /** No history of a few hundred operations needs as many. */
-const stepsMax = 400_000;
+const stepsMax = 60_000;
 /** Turns asked of the event loop at a time. */
 const turnsPerBatch = 256;
 const realSetImmediate = setImmediate;

@@ -22,6 +22,10 @@ export class Trace {
     this.#mix(now);
   }
 
+  number(value: number): void {
+    this.#mix(value);
+  }
+
   bytes(bytes: Uint8Array): void {
     this.#mix(crc32(bytes));
   }

@@ -5,7 +5,7 @@ import type { WatchItem, WatchStart } from '#drills/model/history.ts';
 import type { StoredObject, WatchHandle, WatchSink } from '#storage/storage.ts';
 import type { ApiServer } from './api-server.ts';
 import type { WatcherPlan } from './plan.ts';
-import { contentsOf, type OpenWatch } from './recorder.ts';
+import { type OpenWatch, storedOf } from './recorder.ts';
 import type { Lane } from './scheduler.ts';
 import type { World } from './world.ts';
 
@@ -149,8 +149,7 @@ class Stream {
     const tell = (item: (at: number) => WatchItem) => this.#send(() => onItem(item(world.tick())));
     this.sink = {
       send: (type, entry) => {
-        const { key, revision } = entry;
-        const contents = contentsOf(entry.object());
+        const { key, revision, contents } = storedOf(entry);
         return tell((at) => ({ type, at, key, revision, contents }));
       },
       bookmark: (revision, isInitialEnd) =>

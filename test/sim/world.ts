@@ -140,6 +140,14 @@ export class World {
     this.expiring.set(operation, { key, ttlSeconds, atMs: this.scheduler.now });
   }
 
+  /**
+   * When a key made at `madeAtMs` must be gone: a lease is shared for a twentieth of its time, begins anew when the store
+   * starts, is at least 2 s long, and ends by a commit that takes its turn.
+   */
+  expiredBy(madeAtMs: number, ttlSeconds: number): number {
+    return Math.max(madeAtMs, this.plan.healAtMs) + Math.max(2, ttlSeconds * 1.05) * 1000 + expiryLateMs;
+  }
+
   tick(): number {
     return this.scheduler.tick();
   }
@@ -368,3 +376,4 @@ export class World {
 }
 
 const pingsGivenUpMs = 15_000;
+const expiryLateMs = 5_000;
