@@ -49,6 +49,9 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
   const others = process.listeners('unhandledRejection');
   process.removeAllListeners('unhandledRejection');
   process.on('unhandledRejection', onRejection);
+  // Errors are everyday here, and where they were made is asked only of a run that is looked at.
+  const { stackTraceLimit } = Error;
+  if (!options.keepTrace) Error.stackTraceLimit = 0;
   try {
     await withoutRealWorld(
       (name) => world.violation('touched the real world', name),
@@ -57,6 +60,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
   } catch (error) {
     world.violation('did not end', error);
   } finally {
+    Error.stackTraceLimit = stackTraceLimit;
     process.off('unhandledRejection', onRejection);
     for (const other of others) process.on('unhandledRejection', other);
   }
