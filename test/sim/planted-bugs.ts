@@ -24,7 +24,10 @@ export const plantedBugs: Readonly<Record<string, () => Sabotage>> = {
     },
   }),
   'a failed sync counts as done': () => ({
-    database: (database) => override(database, { sync: (done) => database.sync(() => done(null)) }),
+    database: (database) =>
+      override(database, {
+        sync: (...[done, ...rest]: Parameters<Database['sync']>) => database.sync(() => done(null), ...rest),
+      }),
   }),
   'watchers are told before the sync': publishedBeforeSync,
   'the newest revision is forgotten at a start': () => ({

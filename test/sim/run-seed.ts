@@ -49,6 +49,8 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
   const others = process.listeners('unhandledRejection');
   process.removeAllListeners('unhandledRejection');
   process.on('unhandledRejection', onRejection);
+  const onUncaught = (error: unknown) => world.violation('uncaught error', error);
+  process.on('uncaughtException', onUncaught);
   // Errors are everyday here, and where they were made is asked only of a run that is looked at.
   const { stackTraceLimit } = Error;
   if (!options.keepTrace) Error.stackTraceLimit = 0;
@@ -62,6 +64,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
     process.off('unhandledRejection', onRejection);
+    process.off('uncaughtException', onUncaught);
     for (const other of others) process.on('unhandledRejection', other);
   }
   const truth = truthOf(world.disk);

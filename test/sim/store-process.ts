@@ -27,6 +27,8 @@ export interface StoreProcessOptions {
   onInternalError: (error: unknown) => void;
 }
 
+const framePrefixBytes = 5;
+
 type Handler = (request: unknown, bytes: number) => unknown;
 
 export class StoreProcess {
@@ -142,6 +144,17 @@ class ServerStream {
     // Its place is behind the message, and it is the client's turn that makes room.
     this.#connection.notify('client', () => this.#taken(bytes.length));
     this.#isFull ||= this.#underWay > this.#bufferBytes;
+    return !this.#isFull;
+  }
+
+  /** Whole messages, each with the five bytes before it that gRPC has. */
+  writeFramed(parts: readonly Buffer[]): boolean {
+    const bytes = Buffer.concat(parts);
+    for (let at = 0; at < bytes.length; ) {
+      const end = at + framePrefixBytes + bytes.readUInt32BE(at + 1);
+      this.write(bytes.subarray(at + framePrefixBytes, end));
+      at = end;
+    }
     return !this.#isFull;
   }
 
