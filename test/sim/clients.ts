@@ -188,7 +188,8 @@ function outcomeOf(error: unknown, isRead: boolean, onInternal: (error: unknown)
   // 504: the outcome of a write is not known. 503: it was certainly not done.
   if (isStatusError(error, 'Timeout'))
     return isRead ? { type: 'failed', reason: 'refused', message } : { type: 'unknown', message };
-  if (isStatusError(error, 'ServiceUnavailable')) return { type: 'failed', reason: 'refused', message };
+  const isNoSpace = isStatusError(error) && error.status.code === 507;
+  if (isNoSpace || isStatusError(error, 'ServiceUnavailable')) return { type: 'failed', reason: 'refused', message };
   onInternal(error);
   return { type: 'unknown', message };
 }

@@ -37,6 +37,8 @@ export class SimDisk {
   /** The next one of these fails. */
   failNext: { commit?: boolean; sync?: boolean } = {};
   isFull = false;
+  /** Whoever looks finds it full; otherwise only a commit does. */
+  isKnownFull = false;
   /** Told of each commit, before its sync. */
   onCommitted: () => void = () => {};
   /** On top of what the profile says. */
@@ -300,6 +302,19 @@ export class SimDatabase implements Database {
 
   set compactRevision(revision: number) {
     this.#change({ type: 'meta', name: 'compact_revision', value: String(revision) });
+  }
+
+  get alarms(): string {
+    return this.#image.meta.get('alarms') ?? '';
+  }
+
+  set alarms(text: string) {
+    this.#change({ type: 'meta', name: 'alarms', value: text });
+  }
+
+  /** Where others fill the disk at once, nobody knows it before a commit fails. */
+  freeDiskBytes(): number {
+    return this.#disk.isFull && this.#disk.isKnownFull ? 0 : 2 ** 40;
   }
 
   sizeBytes(): number {

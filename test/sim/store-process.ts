@@ -55,7 +55,7 @@ export class StoreProcess {
     this.#serve(Lease, leaseService(this.store, this.#headerOf));
     this.#serve(Maintenance, {
       ...maintenance,
-      status: async () => ({ ...(await maintenance.status({}, 0)), version: options.version }),
+      status: async () => ({ ...((await (maintenance.status as Handler)({}, 0)) as object), version: options.version }),
     });
     this.store.start();
   }

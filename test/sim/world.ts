@@ -308,6 +308,7 @@ export class World {
         return;
       case 'disk full':
         disk.isFull = true;
+        disk.isKnownFull = this.#random.chance(0.5);
         clock.setTimer(forMs, () => {
           disk.isFull = false;
         });
