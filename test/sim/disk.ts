@@ -325,6 +325,10 @@ export class SimDatabase implements Database {
     return this.sizeBytes();
   }
 
+  isWithin(quotaBytes: number): boolean {
+    return this.sizeInUseBytes() <= quotaBytes;
+  }
+
   vacuum(): void {}
 
   copyTo(): void {
