@@ -89,7 +89,8 @@ export async function runForeignClient(world: World, plan: ClientPlan): Promise<
                   : { requestPut: { key: Buffer.from(step.key), value: codec.encode(values[i]!) } },
               ),
             });
-            return { type: 'ok', revision: see(response.header.revision), succeeded: response.succeeded };
+            const revision = see(response.header.revision);
+            return { type: 'ok', ...(response.succeeded ? { revision } : {}), succeeded: response.succeeded };
           },
         ];
       }

@@ -92,6 +92,7 @@ export class World {
   call<T>(api: ApiServer | undefined, ask: (api: ApiServer) => Promise<T>): Promise<Answer<T>> {
     const { scheduler, network, clients } = this;
     const back = clients.lane('answer');
+    const wasHealed = this.isHealed;
     return new Promise((resolve) => {
       let isSettled = false;
       const settle = (answer: Answer<T>) => {
@@ -104,7 +105,7 @@ export class World {
       const answer = (value: Answer<T>) => void scheduler.after(network.delayMs(), back, () => settle(value));
       const lost = () => answer('lost');
       const timer = clients.clock.setTimer(callTimeoutMs, () => {
-        if (this.isHealed) this.violation('no answer', `from ${api?.process.name} within ${callTimeoutMs} ms`);
+        if (wasHealed) this.violation('no answer', `from ${api?.process.name} within ${callTimeoutMs} ms`);
         settle('lost');
       });
       if (!api) return answer('refused');
