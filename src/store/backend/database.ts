@@ -63,8 +63,8 @@ export interface Database {
 /** Copies that were being sent when the process ended. */
 const copyPrefix = 'store.db.snapshot-';
 
-const applicationId = 0x45764b6c;
-const schemaVersion = 1;
+export const applicationId = 0x45764b6c;
+export const schemaVersion = 1;
 const magic = 'SQLite format 3\0';
 
 const schema = `
