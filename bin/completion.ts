@@ -5,6 +5,7 @@ import type { Command } from './evenkeel.ts';
 import { runProcess } from './process.ts';
 
 export const flags: FlagSpec[] = [];
+export const words = shells;
 
 export function main(argv: string[], name: string, commands: Record<string, Command>): Promise<never> {
   return runProcess(name, async () => {
@@ -21,12 +22,12 @@ export function main(argv: string[], name: string, commands: Record<string, Comm
 async function completed(commands: Record<string, Command>): Promise<CompletedCommand[]> {
   return Promise.all(
     Object.entries(commands).map(async ([name, { about, load }]) => {
-      const { flags } = await load();
+      const { flags, words } = await load();
       return {
         name,
         about,
         flags: typeof flags === 'function' ? flags() : flags,
-        ...(name === 'completion' ? { words: shells } : {}),
+        ...(words ? { words } : {}),
       };
     }),
   );

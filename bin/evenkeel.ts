@@ -10,6 +10,8 @@ export interface Command {
   load: () => Promise<{
     main(argv: string[], name: string, commands: Record<string, Command>): Promise<unknown>;
     flags: readonly FlagSpec[] | (() => readonly FlagSpec[]);
+    /** What may follow the command, instead of flags. */
+    words?: readonly string[];
   }>;
 }
 
@@ -24,6 +26,7 @@ const commands: Record<string, Command> = {
     load: () => import('./controller-manager.ts'),
   },
   etcd: { about: 'the embedded store, speaking etcd v3', load: () => import('./etcd.ts') },
+  store: { about: 'snapshots: save, restore, move to etcd and back', load: () => import('./store.ts') },
   kubelet: { about: 'runs static pods as processes; plays simulated nodes', load: () => import('./kubelet.ts') },
   certs: { about: 'keys and certificates: what is missing or old, made anew', load: () => import('./certs.ts') },
   lb: { about: 'load balancer for the API servers', load: () => import('./lb.ts') },

@@ -18,9 +18,11 @@ const commands = [...overview.matchAll(/^ {2}([a-z-]+) {2,}\S/gm)].map((m) => m[
 
 test('command line: --help: each command has examples, no line over 100 columns, no control characters', async () => {
   assert.ok(commands.length >= 10, overview);
-  const pages = await Promise.all(commands.map((c) => evenkeel(c, '--help')));
+  const lines = [...commands.map((c) => [c]), ['store', 'snapshot', 'save'], ['store', 'snapshot', 'status']];
+  lines.push(['store', 'snapshot', 'restore'], ['store', 'migrate']);
+  const pages = await Promise.all(lines.map((line) => evenkeel(...line, '--help')));
   for (const [i, text] of [overview, ...pages].entries()) {
-    const command = commands[i - 1] ?? 'evenkeel';
+    const command = lines[i - 1]?.join(' ') ?? 'evenkeel';
     assert.match(text, /^Examples:\n {2}\S/m, command);
     const long = text.split('\n').filter((line) => line.length > 100);
     assert.deepEqual(long, [], command);
@@ -43,6 +45,8 @@ test('command line: completion: bash offers commands, flags, and leaves values t
   assert.deepEqual(complete('up', '--mas'), ['--masters']);
   assert.deepEqual(complete('up', '--data-dir', ''), ['']);
   assert.deepEqual(complete('completion', ''), ['bash', 'zsh', 'fish', '--help']);
+  assert.deepEqual(complete('store', 'snapshot', 'res'), ['restore']);
+  assert.deepEqual(complete('store', 'snapshot', 'restore', '--bump'), ['--bump-revision']);
   assert.deepEqual(complete('apiserver', '--etcd-serv'), ['--etcd-servers']);
   assert.deepEqual(complete('apiserver', '--cloud-prov'), [''], 'without effect: not offered');
 });
