@@ -1,5 +1,5 @@
 /** How far a long copy is: one line on a terminal, redrawn; nothing in a pipe. Lets signals in between. */
-import type { Clock } from '#base/clock.ts';
+import { type Clock, nextTurn } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
 import { humanBytes } from './human-bytes.ts';
 
@@ -37,11 +37,8 @@ export function progressOn(
       total += bytesSince;
       [bytesSince, entriesSince] = [0, 0];
       draw(clock.monotonic());
-      return new Promise((resolve, reject) => {
-        setImmediate(() => {
-          if (signal.aborted) reject(new OperatorError('interrupted: nothing was changed'));
-          else resolve();
-        });
+      return nextTurn(clock).then(() => {
+        if (signal.aborted) throw new OperatorError('interrupted: nothing was changed');
       });
     },
     end() {
