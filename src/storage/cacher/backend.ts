@@ -8,9 +8,10 @@ import type { EtcdKv } from '../etcd3/kv.ts';
 import { Leases } from '../etcd3/leases.ts';
 import { createRawStorage } from '../etcd3/raw-storage.ts';
 import { toStatusError } from '../etcd3/store-errors.ts';
-import { Writer } from '../etcd3/writer.ts';
+import { type ResourceView, Writer } from '../etcd3/writer.ts';
 import type { ResourceStorage, StorageBackend } from '../storage.ts';
 import { CurrentRevision, readHeader } from './current-revision.ts';
+import type { CacheEvent } from './event-ring.ts';
 import { ResourceCache } from './resource-cache.ts';
 import { CachedResourceStorage } from './resource-storage.ts';
 import type { StoreRevision } from './store-revision.ts';
@@ -108,21 +109,23 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
   };
 }
 
-/** How long a writer that lost its answer waits for the watch to tell what became of the write. */
-const witnessBoundMs = 3_000;
+/** How long a writer that lost its answer waits at a time for the watch to tell what became of the write. */
+const witnessBoundMs = 1_000;
 
-function viewOf(cache: ResourceCache, revision: StoreRevision): ConstructorParameters<typeof Writer>[0]['view'] {
+function viewOf(cache: ResourceCache, revision: StoreRevision): ResourceView {
   return {
     get: (key) => (cache.ready ? cache.get(key) : undefined),
     handOver: (entry) => cache.handOver(entry),
-    async findEvent(key, base, upTo, isOurs) {
-      await revision.reach(upTo, witnessBoundMs);
-      const { ring } = cache;
-      for (let i = ring.indexAfter(base); i < ring.size; i++) {
+    applied: () => revision.applied,
+    async history(key, since, upTo) {
+      const isReached = await revision.reach(upTo, witnessBoundMs);
+      const { ring, ready } = cache;
+      const events: CacheEvent[] = [];
+      for (let i = ring.indexAfter(since); i < ring.size; i++) {
         const event = ring.at(i);
-        if (event.key === key && isOurs(event)) return event.revision;
+        if (event.key === key) events.push(event);
       }
-      return undefined;
+      return { events, isFromStart: ready && ring.low <= since, isToEnd: ready && isReached };
     },
   };
 }

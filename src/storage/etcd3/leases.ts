@@ -27,13 +27,14 @@ export class Leases {
     this.#clock = clock;
   }
 
-  async get(ttlSeconds: number, signal?: AbortSignal): Promise<string> {
+  /** Shared, so no caller's signal ends the grant that others wait for. */
+  async get(ttlSeconds: number): Promise<string> {
     const now = this.#clock.monotonic();
     let lease = this.#current.get(ttlSeconds);
     if (lease === undefined || now >= lease.until || lease.keys >= keysPerLeaseMax) {
       this.#dropEnded(now);
       const reuseSeconds = Math.min(reuseSecondsMax, Math.floor(ttlSeconds * reuseShare));
-      lease = { id: this.#kv.grantLease(ttlSeconds + reuseSeconds, signal), until: now + reuseSeconds * 1000, keys: 0 };
+      lease = { id: this.#kv.grantLease(ttlSeconds + reuseSeconds), until: now + reuseSeconds * 1000, keys: 0 };
       this.#current.set(ttlSeconds, lease);
       lease.id.catch(() => this.forget(ttlSeconds));
     }

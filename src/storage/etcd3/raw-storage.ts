@@ -26,7 +26,7 @@ export function createRawStorage(kv: EtcdKv, clock: Clock, leases: Leases): RawS
     },
     put: (key, value, { ifRevision, ttlSeconds } = {}) =>
       ask(async (signal) => {
-        const lease = ttlSeconds ? await leases.get(ttlSeconds, signal) : undefined;
+        const lease = ttlSeconds ? await leases.get(ttlSeconds) : undefined;
         const put: KvOperation = { type: 'put', key, value, lease };
         const compare = ifRevision === undefined ? [] : [{ key, modRevision: ifRevision }];
         return (await kv.txn({ compare, success: [put], failure: [] }, signal)).succeeded;

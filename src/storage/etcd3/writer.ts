@@ -11,9 +11,18 @@ import type { ResourceCodec, WriteOptions } from '../storage.ts';
 import { withDeadline } from './deadline.ts';
 import { decodeEntry, type Entry, restampEntry } from './entry.ts';
 import { Fence } from './fence.ts';
-import { type EtcdKv, type KeyValue, KvError, type KvOperation } from './kv.ts';
+import {
+  type EtcdKv,
+  type KeyValue,
+  KvError,
+  type KvOperation,
+  type RangeResponse,
+  type TxnRequest,
+  type TxnResponse,
+} from './kv.ts';
 import type { Leases } from './leases.ts';
 import { toStatusError } from './store-errors.ts';
+import { Write, WritesUnderWay } from './writes-under-way.ts';
 
 const writeDeadlineMs = 30_000;
 const retryAfterLostAnswerMs = 50;
@@ -23,16 +32,19 @@ export interface ResourceView {
   get(key: string): Entry | undefined;
   /** A write was acknowledged; its event is still to come. */
   handOver(entry: Entry): void;
-  /**
-   * The revision of the first event of the key after `base` that `isOurs`, once the view has reached `upTo`;
-   * undefined when there is none, or the view does not get there.
-   */
-  findEvent(
-    key: string,
-    base: number,
-    upTo: number,
-    isOurs: (event: ViewedEvent) => boolean,
-  ): Promise<number | undefined>;
+  /** Every event up to this revision of the store has been seen. */
+  applied(): number;
+  /** What happened to the key after `since`; waits a while for the view to reach `upTo`. */
+  history(key: string, since: number, upTo: number): Promise<ViewedHistory>;
+}
+
+export interface ViewedHistory {
+  /** In order. */
+  events: ViewedEvent[];
+  /** None after `since` is missing at the beginning. */
+  isFromStart: boolean;
+  /** None up to `upTo` is missing at the end. */
+  isToEnd: boolean;
 }
 
 export interface ViewedEvent {
@@ -57,20 +69,13 @@ type Change = (
   revision: number,
 ) => Promise<KubeObject | undefined> | KubeObject | undefined;
 
-interface Write {
-  key: string;
-  /** Absent: delete. */
-  value?: Buffer;
-  /** The mod revision it is based on; 0: the key must not exist. */
-  base: number;
-  ttlSeconds?: number;
-  fence?: Fence;
-}
-
 type Outcome = { applied: number } | { found: KeyValue | undefined };
+/** Of a write whose answer was lost. `not applied`: it may be tried again. */
+type Verdict = Outcome | 'not applied' | 'unknown';
 
 export class Writer {
   readonly #options: WriterOptions;
+  readonly #underWay = new WritesUnderWay();
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -79,8 +84,7 @@ export class Writer {
   create(key: string, object: KubeObject, options: WriteOptions = {}): Promise<Entry | undefined> {
     return this.#run(options, async (signal, fence) => {
       const value = this.#options.codec.encode(object);
-      const write: Write = { key, value, base: 0, ttlSeconds: options.ttlSeconds, fence };
-      const outcome = await this.#commit(write, signal);
+      const outcome = await this.#commit(new Write(key, value, 0, options.ttlSeconds, fence), signal);
       return 'applied' in outcome ? this.#written(key, value, outcome.applied) : undefined;
     });
   }
@@ -126,7 +130,7 @@ export class Writer {
     if (value && current && isSameState(this.#options.codec, current, value)) {
       return isFresh ? { done: true, entry: current } : { done: false, found: 'read' };
     }
-    const outcome = await this.#commit({ key, value, base, ttlSeconds: options.ttlSeconds, fence }, signal);
+    const outcome = await this.#commit(new Write(key, value, base, options.ttlSeconds, fence), signal);
     if ('found' in outcome) return { done: false, found: outcome.found };
     const entry = value ? this.#written(key, value, outcome.applied) : restampEntry(current!, outcome.applied);
     return { done: true, entry };
@@ -149,42 +153,62 @@ export class Writer {
   }
 
   async #commit(write: Write, signal: AbortSignal): Promise<Outcome> {
-    const { kv, clock, leases } = this.#options;
-    let isUnknown = false;
-    for (;;) {
-      try {
-        if (isUnknown) {
-          const applied = await this.#readBack(write, signal);
-          if (applied !== undefined) return { applied };
-        }
-        const response = await kv.txn(await this.#transaction(write, signal), signal);
-        if (response.succeeded) return { applied: response.revision };
-        const found = response.ranges[0]?.[0];
-        if (isUnknown) {
-          const applied = await this.#whatBecame(write, found, response.revision);
-          if (applied !== undefined) return { applied };
-        }
-        const isFenceNew = write.fence?.accept(response.ranges[1]?.[0]) ?? false;
-        if ((found?.modRevision ?? 0) === write.base && isFenceNew) continue;
-        return { found };
-      } catch (error) {
-        if (!(error instanceof KvError) || signal.aborted) throw error;
-        if (error.kind === 'leaseNotFound') leases.forget(write.ttlSeconds ?? 0);
-        else if (error.maybeApplied) isUnknown = true;
-        else if (!(isUnknown && error.kind === 'unavailable')) throw error;
-        await sleep(clock, retryAfterLostAnswerMs, signal);
-      }
+    this.#underWay.begin(write, this.#options.view.applied());
+    try {
+      return await this.#tryUntilKnown(write, signal);
+    } finally {
+      this.#underWay.end(write);
     }
   }
 
-  async #transaction({ key, value, base, ttlSeconds, fence }: Write, signal: AbortSignal) {
+  async #tryUntilKnown(write: Write, signal: AbortSignal): Promise<Outcome> {
+    const { kv, clock, leases } = this.#options;
+    /** The store's own refusal of a repetition: what is told, if the first try was not applied. */
+    let refusal: KvError | undefined;
+    for (; ; await sleep(clock, retryAfterLostAnswerMs, signal)) {
+      if (signal.aborted) throw new KvError('timeout', 'gave up', { maybeApplied: write.isLost });
+      if (write.isLost) {
+        const verdict = await this.#readBack(write, signal);
+        if (verdict === 'unknown') continue;
+        if (verdict !== 'not applied') return verdict;
+        if (refusal) throw refusal;
+      }
+      let response: TxnResponse;
+      try {
+        const transaction = await this.#transaction(write);
+        write.isSent = true;
+        response = await kv.txn(transaction, signal);
+      } catch (error) {
+        if (!(error instanceof KvError)) throw error;
+        if (error.kind === 'leaseNotFound') leases.forget(write.ttlSeconds ?? 0);
+        else if (error.maybeApplied) write.isLost = true;
+        else if (!write.isLost) throw error;
+        else if (error.kind !== 'unavailable') refusal = error;
+        continue;
+      } finally {
+        write.isSent = false;
+      }
+      if (response.succeeded) {
+        this.#underWay.acknowledge(write, response.revision);
+        return { applied: response.revision };
+      }
+      const found = response.ranges[0]?.[0];
+      const verdict = write.isLost ? await this.#whatBecame(write, found, response.revision) : 'not applied';
+      if (verdict === 'unknown') continue;
+      if (verdict !== 'not applied') return verdict;
+      const isFenceNew = write.fence?.accept(response.ranges[1]?.[0]) ?? false;
+      if ((found?.modRevision ?? 0) !== write.base || !isFenceNew) return { found };
+    }
+  }
+
+  async #transaction({ key, value, base, ttlSeconds, fence }: Write): Promise<TxnRequest> {
     const compare = [{ key, modRevision: base }];
     const failure: KvOperation[] = [{ type: 'range', key }];
     if (fence) {
       compare.push({ key: fence.key, modRevision: fence.revision });
       failure.push({ type: 'range', key: fence.key });
     }
-    const lease = value && ttlSeconds ? await this.#options.leases.get(ttlSeconds, signal) : undefined;
+    const lease = value && ttlSeconds ? await this.#options.leases.get(ttlSeconds) : undefined;
     const operation: KvOperation = value ? { type: 'put', key, value, lease } : { type: 'delete', key };
     return { compare, success: [operation], failure };
   }
@@ -193,24 +217,49 @@ export class Writer {
    * Before a lost write is repeated. The repetition itself is safe, for it compares the same revision; but a key that
    * was created, and deleted since by someone who saw it, must not be created twice.
    */
-  async #readBack(write: Write, signal: AbortSignal): Promise<number | undefined> {
-    const response = await this.#options.kv.range({ key: write.key }, signal);
+  async #readBack(write: Write, signal: AbortSignal): Promise<Verdict> {
+    const { kv } = this.#options;
+    let response: RangeResponse;
+    try {
+      response = await kv.range({ key: write.key }, signal);
+    } catch (error) {
+      if (error instanceof KvError && (error.kind === 'unavailable' || error.maybeApplied)) return 'unknown';
+      throw new KvError('timeout', 'what became of a write cannot be read', { maybeApplied: true, cause: error });
+    }
     return this.#whatBecame(write, response.kvs[0], response.revision);
   }
 
-  /** The revision at which the write was applied, if it was, told by what the key holds now and by the events since. */
-  async #whatBecame(write: Write, found: KeyValue | undefined, storeRevision: number): Promise<number | undefined> {
+  /**
+   * Of a write whose answer was lost, told by what the key holds now and by what happened to it since. Ours, if it was
+   * applied, is the first event after its base: the transaction saw to that.
+   */
+  async #whatBecame(write: Write, found: KeyValue | undefined, storeRevision: number): Promise<Verdict> {
     const { key, value, base } = write;
-    const { codec, view } = this.#options;
-    if (found && found.modRevision === base) return undefined;
-    if (value && found?.value.equals(value)) return found.modRevision;
-    const seen = await view.findEvent(key, base, storeRevision, (event) =>
-      value
-        ? event.type !== 'DELETED' && event.entry.bytes.equals(decodeEntry(codec, key, value, event.revision).bytes)
-        : event.type === 'DELETED' && event.previous?.revision === base,
+    if (base > 0 && found?.modRevision === base) return 'not applied';
+    const isGone = found === undefined;
+    const { events, isFromStart, isToEnd } = await this.#options.view.history(
+      key,
+      write.since,
+      isGone ? storeRevision : found.modRevision,
     );
-    // Gone is gone, whoever did it: a deletion has no content to tell ours from another's.
-    return seen ?? (!value && !found ? storeRevision : undefined);
+    const ours = events.find((event) => this.#isOurs(write, event));
+    if (ours) return this.#underWay.claim(write, ours.revision) ? { applied: ours.revision } : 'unknown';
+    const isDecided = isToEnd || (base > 0 && events.length > 0);
+    if (isFromStart) return !isDecided ? 'unknown' : isGone && base === 0 ? 'not applied' : { found };
+    if (!isToEnd) return 'unknown';
+    // The events are gone; then the state itself is all there is to go by.
+    if (!value || !found?.value.equals(value) || write.others.has(found.modRevision)) {
+      throw new KvError('timeout', 'what became of a write is not known any more', { maybeApplied: true });
+    }
+    return this.#underWay.claim(write, found.modRevision) ? { applied: found.modRevision } : 'unknown';
+  }
+
+  /** Of a deletion: by whom it was cannot be told from another server's, which then both are told of. */
+  #isOurs({ key, value, base, others }: Write, event: ViewedEvent): boolean {
+    if (others.has(event.revision) || (event.previous?.revision ?? 0) !== base) return false;
+    if (!value) return event.type === 'DELETED';
+    if (event.type === 'DELETED') return false;
+    return event.entry.bytes.equals(decodeEntry(this.#options.codec, key, value, event.revision).bytes);
   }
 
   #written(key: string, value: Buffer, revision: number): Entry {
