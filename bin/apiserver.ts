@@ -58,6 +58,7 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
     prefix: `${prefix.replace(/\/+$/, '')}/`,
     watchCacheSizes: watchCacheSizesByPrefix(options.watchCache.sizes, scheme),
     defaultWatchCacheSize: options.watchCache.defaultSize,
+    compactionIntervalMs: options.etcd.compactionIntervalMs,
   });
   const running = await startApiServer(options, {
     scheme,

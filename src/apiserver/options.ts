@@ -26,6 +26,9 @@ export interface ApiServerConfiguration {
     certFile: string;
     keyFile: string;
     initializationTimeoutMs: number;
+    compactionIntervalMs: number;
+    countMetricPollMs: number;
+    databaseMetricPollMs: number;
   };
   watchCache: { sizes: Map<string, number>; defaultSize: number };
   limits: {
@@ -133,6 +136,9 @@ function toOptions(flags: ParsedFlags): ApiServerConfiguration {
       certFile: flags.string('etcd-certfile'),
       keyFile: flags.string('etcd-keyfile'),
       initializationTimeoutMs: flags.durationMs('storage-initialization-timeout'),
+      compactionIntervalMs: flags.durationMs('etcd-compaction-interval'),
+      countMetricPollMs: flags.durationMs('etcd-count-metric-poll-period'),
+      databaseMetricPollMs: flags.durationMs('etcd-db-metric-poll-interval'),
     },
     watchCache: { sizes: watchCacheSizes(flags), defaultSize: flags.int('default-watch-cache-size') },
     limits: {

@@ -3,6 +3,7 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
+import { Compactor } from '../etcd3/compactor.ts';
 import { storeDeadlineMs, withDeadline } from '../etcd3/deadline.ts';
 import type { EtcdKv } from '../etcd3/kv.ts';
 import { Leases } from '../etcd3/leases.ts';
@@ -29,6 +30,8 @@ export interface StorageBackendOptions {
   watchCacheSizes?: ReadonlyMap<string, number>;
   /** Default 100, as upstream. */
   defaultWatchCacheSize?: number;
+  /** Of the store's old revisions. Default 0: they are not compacted from here. */
+  compactionIntervalMs?: number;
 }
 
 /** What the parts of a backend share. */
@@ -50,6 +53,7 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
   const { client: kv, clock, log, random } = options;
   const prefix = options.prefix ?? '/registry/';
   const watch = new StoreWatch({ kv, clock, log, random, prefix });
+  const compactor = new Compactor({ kv, clock, log, intervalMs: options.compactionIntervalMs ?? 0 });
   const leases = new Leases(kv, clock);
   const storages = new Map<string, ResourceStorage>();
 
@@ -101,7 +105,7 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
     raw: createRawStorage(kv, clock, leases),
     async run(signal) {
       try {
-        await watch.run(signal);
+        await Promise.all([watch.run(signal), compactor.run(signal)]);
       } finally {
         closing.abort();
       }

@@ -6,7 +6,7 @@ import { EventQueue } from './event-queue.ts';
 
 const event = (modRevision: number): KvEvent => ({
   type: 'put',
-  kv: { key: `k${modRevision}`, value: Buffer.alloc(0), createRevision: modRevision, modRevision },
+  kv: { key: `k${modRevision}`, value: Buffer.alloc(0), createRevision: modRevision, modRevision, version: 1 },
 });
 
 /** A clock on which every look costs a millisecond. */

@@ -15,7 +15,7 @@ test('snapshots: a page keeps its state after the ring forgot it; at most eight 
     revision++;
     await clock.advance(120_000);
     const value = Buffer.from(JSON.stringify(map('x')));
-    cache.apply({ type: 'put', kv: { key: keyOf('x'), value, createRevision: 2, modRevision: revision } });
+    cache.apply({ type: 'put', kv: { key: keyOf('x'), value, createRevision: 2, modRevision: revision, version: 1 } });
   };
   const stateAt = (at: number) => cache.snapshotAt(at)?.get(keyOf('x'))?.revision;
 

@@ -46,7 +46,7 @@ function eventOf(i: number): KvEvent {
   const value = codec.encode(map(name, { image: 'registry/app:1', node: `node-${i % 50}` }, { app: `app-${i % 10}` }));
   return {
     type: 'put',
-    kv: { key: `${codec.prefix}ns-${i % 100}/${name}`, value, createRevision: i + 2, modRevision: i + 2 },
+    kv: { key: `${codec.prefix}ns-${i % 100}/${name}`, value, createRevision: i + 2, modRevision: i + 2, version: 1 },
   };
 }
 

@@ -1,7 +1,7 @@
 import type { EtcdClient } from '#etcd/client.ts';
 import { Code, EtcdError } from '#etcd/etcd-error.ts';
 import { type KeyValue as EtcdKeyValue, type Event, EventType } from '#etcd/key-value.ts';
-import { CompareResult, CompareTarget, type RequestOpInit } from '#etcd/messages.ts';
+import { AlarmAction, AlarmType, CompareResult, CompareTarget, type RequestOpInit } from '#etcd/messages.ts';
 import {
   type EtcdKv,
   type KeyValue,
@@ -26,6 +26,18 @@ export function kvOfClient(writes: EtcdClient, reads: EtcdClient = writes): Etcd
     grantLease: (ttlSeconds, signal) =>
       writes.leaseGrant({ ttl: ttlSeconds }, { signal }).then((r) => String(r.id), rethrow),
     version: (signal) => reads.status({ signal }).then((r) => r.version, rethrow),
+    compact: (revision, signal) => writes.compact({ revision }, { signal }).then(() => undefined, rethrow),
+    async condition(signal) {
+      try {
+        const [status, { alarms }] = await Promise.all([
+          writes.status({ signal }),
+          writes.alarm({ action: AlarmAction.GET }, { signal }),
+        ]);
+        return { databaseBytes: status.dbSize, alarms: [...new Set(alarms.map(({ alarm }) => alarmName(alarm)))] };
+      } catch (error) {
+        return rethrow(error);
+      }
+    },
     watch(request, sink) {
       const handle = reads.watch(
         {
@@ -52,7 +64,12 @@ function keyValue(kv: EtcdKeyValue): KeyValue {
     value: kv.value,
     createRevision: kv.createRevision,
     modRevision: kv.modRevision,
+    version: kv.version,
   };
+}
+
+function alarmName(alarm: number): string {
+  return Object.entries(AlarmType).find(([, type]) => type === alarm)?.[0] ?? String(alarm);
 }
 
 function kvEvent(event: Event): KvEvent {
@@ -81,11 +98,12 @@ function rangeResponse(response: Awaited<ReturnType<EtcdClient['range']>>): Rang
 
 function txnOf(request: TxnRequest) {
   return {
-    compare: request.compare.map(({ key, modRevision }) => ({
-      key: Buffer.from(key),
+    compare: request.compare.map((compare) => ({
+      key: Buffer.from(compare.key),
       result: CompareResult.EQUAL,
-      target: CompareTarget.MOD,
-      modRevision,
+      ...('version' in compare
+        ? { target: CompareTarget.VERSION, version: compare.version }
+        : { target: CompareTarget.MOD, modRevision: compare.modRevision }),
     })),
     success: request.success.map(operation),
     failure: request.failure.map(operation),
@@ -125,6 +143,7 @@ const kinds: readonly [RegExp, KvErrorKind][] = [
   [/required revision is a future revision/, 'futureRevision'],
   [/request is too large|trying to send message larger|message larger than max/i, 'tooLarge'],
   [/database space exceeded/, 'noSpace'],
+  [/too many requests/, 'unavailable'],
   [/requested lease not found/, 'leaseNotFound'],
 ];
 

@@ -12,6 +12,10 @@ export interface EtcdKv {
   watch(request: WatchRequest, sink: KvWatchSink): KvWatch;
   /** The server's version, such as `3.5.21`: old ones cannot be asked for progress. */
   version(signal?: AbortSignal): Promise<string>;
+  /** Forgets what was before `revision`. Of one already forgotten: KvError `compacted`. */
+  compact(revision: number, signal?: AbortSignal): Promise<void>;
+  /** Of one member, and of the cluster. */
+  condition(signal?: AbortSignal): Promise<StoreCondition>;
 }
 
 export interface KeyValue {
@@ -19,6 +23,15 @@ export interface KeyValue {
   value: Buffer;
   createRevision: number;
   modRevision: number;
+  /** Counts the writes since it was created, from 1. */
+  version: number;
+}
+
+export interface StoreCondition {
+  /** What the member's database takes on its disk. */
+  databaseBytes: number;
+  /** `NOSPACE`, `CORRUPT`: see etcd's maintenance guide. */
+  alarms: string[];
 }
 
 export interface RangeRequest {
@@ -45,7 +58,7 @@ export interface RangeResponse extends ResponseHeader {
 
 export interface TxnRequest {
   /** All must hold. 0: the key does not exist. */
-  compare: { key: string; modRevision: number }[];
+  compare: ({ key: string; modRevision: number } | { key: string; version: number })[];
   success: KvOperation[];
   failure: KvOperation[];
 }

@@ -11,6 +11,7 @@ import {
   type KvWatchSink,
   type RangeRequest,
   type RangeResponse,
+  type StoreCondition,
   type TxnRequest,
   type TxnResponse,
   type WatchRequest,
@@ -19,6 +20,8 @@ import {
 interface Version {
   revision: number;
   createRevision: number;
+  /** Of its key, since it was created. */
+  count: number;
   /** Absent: deleted. */
   value?: Buffer;
   lease?: string;
@@ -48,6 +51,8 @@ export class FakeEtcd implements EtcdKv {
   faults: () => TxnFault = () => undefined;
   /** Awaited between a range's execution and its answer. */
   delayRange: () => Promise<void> = () => Promise.resolve();
+  databaseBytes = 20_480;
+  readonly alarms = new Set<string>();
   readonly leases = new Set<string>();
   #keys = new Map<string, Version[]>();
   #log: KvEvent[] = [];
@@ -74,7 +79,10 @@ export class FakeEtcd implements EtcdKv {
     this.#mustBeUp(false);
     const fault = this.faults();
     if (fault === 'lostBefore') throw lost();
-    const succeeded = request.compare.every((c) => (this.#newest(c.key)?.modRevision ?? 0) === c.modRevision);
+    const succeeded = request.compare.every((c) => {
+      const current = this.#newest(c.key);
+      return 'version' in c ? (current?.version ?? 0) === c.version : (current?.modRevision ?? 0) === c.modRevision;
+    });
     const ranges = this.#execute(succeeded ? request.success : request.failure);
     const answer = { ...this.#header(), succeeded, ranges };
     if (fault === 'lostAfter') throw lost();
@@ -95,6 +103,23 @@ export class FakeEtcd implements EtcdKv {
     await turn();
     this.#mustBeUp(false);
     return this.serverVersion;
+  }
+
+  /** Its effect is there when it returns; the answer comes later. */
+  async compact(revision: number): Promise<void> {
+    const isTooOld = revision <= this.compacted;
+    const isTooNew = revision > this.revision;
+    this.#mustBeUp(false);
+    if (!isTooOld && !isTooNew) this.compacted = revision;
+    await turn();
+    if (isTooOld) throw new KvError('compacted', 'required revision has been compacted');
+    if (isTooNew) throw new KvError('futureRevision', 'required revision is a future revision');
+  }
+
+  async condition(): Promise<StoreCondition> {
+    await turn();
+    this.#mustBeUp(false);
+    return { databaseBytes: this.databaseBytes, alarms: [...this.alarms] };
   }
 
   watch(request: WatchRequest, sink: KvWatchSink) {
@@ -133,10 +158,6 @@ export class FakeEtcd implements EtcdKv {
   delete(key: string): number {
     this.#execute([{ type: 'delete', key }]);
     return this.revision;
-  }
-
-  compact(revision: number): void {
-    this.compacted = revision;
   }
 
   releaseWatch(): void {
@@ -220,7 +241,9 @@ export class FakeEtcd implements EtcdKv {
       else if (op.type === 'put' || current) {
         const isPut = op.type === 'put';
         const createRevision = isPut ? (current?.createRevision ?? revision) : 0;
-        const version: Version = { revision, createRevision, ...(isPut ? { value: op.value, lease: op.lease } : {}) };
+        const count = isPut ? (current?.version ?? 0) + 1 : 0;
+        const stored = isPut ? { value: op.value, lease: op.lease } : {};
+        const version: Version = { revision, createRevision, count, ...stored };
         const versions = this.#keys.get(op.key);
         if (versions) versions.push(version);
         else this.#keys.set(op.key, [version]);
@@ -245,8 +268,8 @@ export class FakeEtcd implements EtcdKv {
 }
 
 function keyValue(key: string, version: Version): KeyValue {
-  const { revision: modRevision, createRevision, value = Buffer.alloc(0) } = version;
-  return { key, value, createRevision, modRevision };
+  const { revision: modRevision, createRevision, count, value = Buffer.alloc(0) } = version;
+  return { key, value, createRevision, modRevision, version: count };
 }
 
 function lost(): KvError {

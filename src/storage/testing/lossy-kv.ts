@@ -60,6 +60,8 @@ export function lossyKv(etcd: FakeEtcd): EtcdKv {
     },
     grantLease: () => etcd.grantLease(),
     version: () => etcd.version(),
+    compact: (revision) => etcd.compact(revision),
+    condition: () => etcd.condition(),
     watch: (request, sink) => etcd.watch(request, sink),
   };
 }

@@ -1,0 +1,72 @@
+/**
+ * Lets the store forget old revisions. Every API server of a cluster runs this, ours or upstream's, and one of them
+ * compacts in each interval: whoever finds the version of `compact_rev_key` where it left it. What is compacted is the
+ * revision of an interval ago, so each client has that long to come back to where it was.
+ */
+import { type Clock, sleep } from '#base/clock.ts';
+import { messageOf } from '#base/errors.ts';
+import type { Logger } from '#base/log.ts';
+import { storeDeadlineMs, withDeadline } from './deadline.ts';
+import { type EtcdKv, KvError } from './kv.ts';
+
+/** Beside the prefix, not under it: all who share the store share it. Its value: the compacted revision in decimal. */
+export const compactRevKey = 'compact_rev_key';
+
+export interface CompactorOptions {
+  kv: EtcdKv;
+  clock: Clock;
+  log: Logger;
+  /** 0: never. */
+  intervalMs: number;
+}
+
+export class Compactor {
+  readonly #options: CompactorOptions;
+  /** The version of the key when it was last seen; whoever writes it counts it up. */
+  #time = 0;
+  /** The store's revision then; 0 before the first look. */
+  #revision = 0;
+
+  constructor(options: CompactorOptions) {
+    this.#options = options;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, intervalMs } = this.#options;
+    if (intervalMs === 0) return;
+    for (;;) {
+      await sleep(clock, intervalMs, signal);
+      if (signal.aborted) return;
+      try {
+        const compacted = await withDeadline(clock, storeDeadlineMs, signal, (s) => this.round(s));
+        if (compacted > 0) log.debug({ revision: compacted }, 'compacted the store');
+      } catch (error) {
+        if (!signal.aborted) log.warn({ error: messageOf(error) }, 'could not compact the store');
+      }
+    }
+  }
+
+  /** What is done once in an interval: the revision that was compacted; 0 when it was another's turn. */
+  async round(signal: AbortSignal): Promise<number> {
+    const { kv } = this.#options;
+    const due = this.#revision;
+    const turn = await kv.txn(
+      {
+        compare: [{ key: compactRevKey, version: this.#time }],
+        success: [{ type: 'put', key: compactRevKey, value: Buffer.from(String(due)) }],
+        failure: [{ type: 'range', key: compactRevKey }],
+      },
+      signal,
+    );
+    this.#time = turn.succeeded ? this.#time + 1 : (turn.ranges[0]?.[0]?.version ?? 0);
+    this.#revision = turn.revision;
+    if (!turn.succeeded || due === 0) return 0;
+    try {
+      await kv.compact(due, signal);
+    } catch (error) {
+      // Somebody else went further.
+      if (!(error instanceof KvError && error.kind === 'compacted')) throw error;
+    }
+    return due;
+  }
+}
