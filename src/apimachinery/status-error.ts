@@ -69,7 +69,8 @@ export type StatusReason =
   | 'UnsupportedMediaType'
   | 'InternalError'
   | 'Expired'
-  | 'ServiceUnavailable';
+  | 'ServiceUnavailable'
+  | 'InsufficientStorage';
 
 export function isStatusError(error: unknown, reason?: StatusReason): error is StatusError {
   return error instanceof StatusError && (reason === undefined || error.status.reason === reason);
@@ -170,6 +171,8 @@ export const apiErrors = {
       message,
       ...(retryAfterSeconds > 0 ? { details: { retryAfterSeconds } } : {}),
     }),
+  /** Ours: upstream passes etcd's words on with code 500. No Retry-After, for time alone makes no room. */
+  insufficientStorage: (message: string) => new StatusError({ code: 507, reason: 'InsufficientStorage', message }),
   requestEntityTooLarge: (message: string) =>
     new StatusError({ code: 413, reason: 'RequestEntityTooLarge', message: `Request entity too large: ${message}` }),
   unsupportedMediaType: (accepted: readonly string[]) =>

@@ -24,6 +24,8 @@ import { createRootPaths } from './discovery/root-paths.ts';
 import { createMetricsFederation } from './health/federated-metrics.ts';
 import { createHealth, type HealthCheck } from './health/health.ts';
 import { createMetricsHandler } from './health/metrics-handler.ts';
+import { storeAdvice } from './health/store-advice.ts';
+import { createStoreSizeMetrics } from './health/store-size-metrics.ts';
 import { createRequestMetrics } from './metrics.ts';
 import { createOpenApi } from './openapi/openapi.ts';
 import type { ApiServerConfiguration } from './options.ts';
@@ -128,7 +130,15 @@ export async function startApiServer(
     ['poststarthook/storage-readiness', () => assertTrue(backend.synced(), 'caches are not filled yet')],
     ['shutdown', () => assertTrue(!isShuttingDown, 'the process is shutting down')],
   ]);
-  const health = createHealth(checks, log, options.health.timeoutMs);
+  const health = createHealth(checks, log, options.health.timeoutMs, (signal) => storeAdvice(backend, signal));
+  const sizes = createStoreSizeMetrics({
+    registry,
+    condition: (signal) => backend.condition(signal),
+    clock,
+    countPollMs: options.etcd.countMetricPollMs,
+    databasePollMs: options.etcd.databaseMetricPollMs,
+    timeoutMs: options.health.timeoutMs,
+  });
   const metrics = createRequestMetrics();
   const federation = createMetricsFederation({
     sources: options.federation.sources,
@@ -153,7 +163,7 @@ export async function startApiServer(
       createDiscovery(discoverySource, externalAddress),
       createOpenApi(scheme, new Date(clock.now()).toUTCString()),
       createRootPaths(discoverySource, health.paths),
-      createMetricsHandler(metrics, dependencies.storeMetrics, federation),
+      createMetricsHandler(metrics, () => dependencies.storeMetrics() + sizes.render(), federation),
       createOidcDiscovery({
         issuer: serviceAccounts.issuers[0]!,
         jwksUri: serviceAccounts.jwksUri || `https://${externalAddress}/openid/v1/jwks`,
@@ -212,6 +222,7 @@ export async function startApiServer(
         keepsEndpoints ? endpoints.run(signal) : undefined,
         identity.run(signal),
         services.run(signal),
+        sizes.run(signal),
       ]);
       const failed = background.then(() => undefined);
       await Promise.race([failed, aborted(signal)]);

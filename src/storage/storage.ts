@@ -164,6 +164,13 @@ export interface WriteOptions {
   signal?: AbortSignal;
 }
 
+export interface StoreCondition {
+  /** What the database takes on its disk. */
+  databaseBytes: number;
+  /** By etcd's names: `NOSPACE`, `CORRUPT`. */
+  alarms: string[];
+}
+
 /** One per API server: the etcd watch over `/registry/`, the caches it feeds, and reads shared by all resources. */
 export interface StorageBackend {
   /** The same codec (by prefix) gives the same storage. */
@@ -174,6 +181,8 @@ export interface StorageBackend {
   synced(): boolean;
   /** Resolves if the store answers now. For health checks. */
   ping(signal: AbortSignal): Promise<void>;
+  /** What the store says of itself: its size, and what is wrong with it. */
+  condition(signal: AbortSignal): Promise<StoreCondition>;
   /** Plain keys outside resources: masterleases, ranges, compact_rev_key. */
   raw: RawStorage;
   run(signal: AbortSignal): Promise<void>;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '#base/log.ts';
+import { FakeEtcd } from '#storage/testing/fake-etcd.ts';
 import { createHealth, type HealthCheck } from './health.ts';
+import { storeAdvice } from './store-advice.ts';
 
 async function get(checks: Record<string, HealthCheck>, url: string) {
   const { pathname, searchParams } = new URL(url, 'http://x');
@@ -47,4 +49,26 @@ test('health: one check: by its path', async () => {
   assert.equal((await get({}, '/readyz/poststarthook/rbac/bootstrap-roles'))!.status, 200);
   assert.equal(await get({}, '/livez/nosuch'), undefined);
   assert.equal(await get({}, '/elsewhere'), undefined);
+});
+
+test('health: an alarm of the store: named with its remedy to whoever asks in full, and no reason to be unready', async () => {
+  const etcd = new FakeEtcd();
+  const ask = async (url: string) => {
+    const { pathname, searchParams } = new URL(url, 'http://x');
+    const advice = () => storeAdvice({ condition: () => etcd.condition() }, AbortSignal.timeout(1000));
+    return (await createHealth(new Map(), silentLogger, 1000, advice).handle(pathname, searchParams))!;
+  };
+  assert.doesNotMatch(String((await ask('/readyz?verbose')).body), /warn/);
+  etcd.alarms.add('NOSPACE');
+  for (const endpoint of ['readyz', 'healthz', 'livez']) {
+    const { status, body } = await ask(`/${endpoint}?verbose`);
+    assert.equal(status, 200);
+    assert.match(String(body), /\nwarn: etcd: alarm NOSPACE: .*etcdctl compact.*etcdctl alarm disarm/);
+    assert.match(String(body), new RegExp(`\\n${endpoint} check passed\\n$`));
+    assert.equal((await ask(`/${endpoint}`)).body, 'ok');
+  }
+  etcd.alarms.delete('NOSPACE');
+  assert.doesNotMatch(String((await ask('/readyz?verbose')).body), /warn/);
+  etcd.goDown();
+  assert.equal((await ask('/readyz?verbose')).status, 200, 'what the store cannot say now fails nothing by itself');
 });

@@ -10,6 +10,9 @@ import type { ApiResponse, Handler } from '../request.ts';
 /** Resolves, or throws why it does not hold. */
 export type HealthCheck = (signal: AbortSignal) => Promise<void> | void;
 
+/** What is shown to whoever asks in full, though no check fails of it. Of checks that fail, why is withheld. */
+export type HealthAdvice = (signal: AbortSignal) => Promise<string[]>;
+
 export const healthEndpoints = ['healthz', 'livez', 'readyz'] as const;
 export type HealthEndpoint = (typeof healthEndpoints)[number];
 
@@ -26,7 +29,12 @@ export interface Health {
  * `readiness` by upstream's names; a name without a check holds as long as the process answers. Liveness has none: a
  * process that answers is alive, and killing it would not bring the store back.
  */
-export function createHealth(readiness: ReadonlyMap<string, HealthCheck>, log: Logger, timeoutMs: number): Health {
+export function createHealth(
+  readiness: ReadonlyMap<string, HealthCheck>,
+  log: Logger,
+  timeoutMs: number,
+  advice: HealthAdvice = () => Promise.resolve([]),
+): Health {
   const run = async (endpoint: HealthEndpoint, name: string): Promise<boolean> => {
     const check = endpoint === 'livez' ? undefined : readiness.get(name);
     if (!check) return true;
@@ -43,7 +51,10 @@ export function createHealth(readiness: ReadonlyMap<string, HealthCheck>, log: L
   const all = async (endpoint: HealthEndpoint, query: URLSearchParams): Promise<ApiResponse> => {
     const names: readonly string[] = facts.healthChecks[endpoint];
     const excluded = new Set(query.getAll('exclude'));
-    const results = await Promise.all(names.map((name) => excluded.has(name) || run(endpoint, name)));
+    const [warnings, ...results] = await Promise.all([
+      query.has('verbose') ? advice(AbortSignal.timeout(timeoutMs)).catch(() => []) : [],
+      ...names.map((name) => excluded.has(name) || run(endpoint, name)),
+    ]);
     const isHealthy = results.every((ok) => ok);
     if (isHealthy && !query.has('verbose')) return text(200, 'ok');
     let body = '';
@@ -54,6 +65,7 @@ export function createHealth(readiness: ReadonlyMap<string, HealthCheck>, log: L
           ? `[+]${name} ok\n`
           : `[-]${name} failed: reason withheld\n`;
     }
+    for (const warning of warnings) body += `warn: etcd: ${warning}\n`;
     const unknown = [...excluded].filter((name) => !names.includes(name));
     if (unknown.length > 0) {
       const list = unknown.map((name) => JSON.stringify(name)).join(', ');

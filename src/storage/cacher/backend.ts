@@ -102,6 +102,13 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
         throw toStatusError(error);
       }
     },
+    async condition(signal) {
+      try {
+        return await withDeadline(clock, storeDeadlineMs, signal, (s) => kv.condition(s));
+      } catch (error) {
+        throw toStatusError(error);
+      }
+    },
     raw: createRawStorage(kv, clock, leases),
     async run(signal) {
       try {

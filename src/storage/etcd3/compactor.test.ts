@@ -92,6 +92,20 @@ test('compactor: compacted further by hand: goes on', async () => {
   assert.equal(etcd.compacted, due);
 });
 
+test('compactor: a full store: is compacted all the same', async () => {
+  const etcd = new FakeEtcd();
+  const all = servers(etcd, 2);
+  write(etcd, 5);
+  for (const server of all) await server.round(signal);
+  const known = etcd.revision;
+  write(etcd, 5);
+  etcd.alarms.add('NOSPACE');
+  for (const server of all) await server.round(signal);
+  assert.ok(etcd.compacted > 1 && etcd.compacted <= known, String(etcd.compacted));
+  for (const server of all) await server.round(signal);
+  assert.equal(etcd.compacted, etcd.revision);
+});
+
 test('compactor: the interval: waited for each time; 0 means never', async () => {
   for (const [ms, expected] of [
     [intervalMs, true],

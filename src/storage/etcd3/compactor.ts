@@ -7,7 +7,7 @@ import { type Clock, sleep } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import { storeDeadlineMs, withDeadline } from './deadline.ts';
-import { type EtcdKv, KvError } from './kv.ts';
+import { type EtcdKv, KvError, type KvOperation } from './kv.ts';
 
 /** Beside the prefix, not under it: all who share the store share it. Its value: the compacted revision in decimal. */
 export const compactRevKey = 'compact_rev_key';
@@ -50,17 +50,10 @@ export class Compactor {
   async round(signal: AbortSignal): Promise<number> {
     const { kv } = this.#options;
     const due = this.#revision;
-    const turn = await kv.txn(
-      {
-        compare: [{ key: compactRevKey, version: this.#time }],
-        success: [{ type: 'put', key: compactRevKey, value: Buffer.from(String(due)) }],
-        failure: [{ type: 'range', key: compactRevKey }],
-      },
-      signal,
-    );
-    this.#time = turn.succeeded ? this.#time + 1 : (turn.ranges[0]?.[0]?.version ?? 0);
+    const turn = await this.#takeTurn(signal);
+    this.#time = turn.time;
     this.#revision = turn.revision;
-    if (!turn.succeeded || due === 0) return 0;
+    if (!turn.isOurs || due === 0) return 0;
     try {
       await kv.compact(due, signal);
     } catch (error) {
@@ -68,5 +61,27 @@ export class Compactor {
       if (!(error instanceof KvError && error.kind === 'compacted')) throw error;
     }
     return due;
+  }
+
+  async #takeTurn(signal: AbortSignal): Promise<{ isOurs: boolean; time: number; revision: number }> {
+    const { kv } = this.#options;
+    const time = this.#time;
+    const put: KvOperation = { type: 'put', key: compactRevKey, value: Buffer.from(String(this.#revision)) };
+    try {
+      const response = await kv.txn(
+        {
+          compare: [{ key: compactRevKey, version: time }],
+          success: [put],
+          failure: [{ type: 'range', key: compactRevKey }],
+        },
+        signal,
+      );
+      if (response.succeeded) return { isOurs: true, time: time + 1, revision: response.revision };
+      return { isOurs: false, time: response.ranges[0]?.[0]?.version ?? 0, revision: response.revision };
+    } catch (error) {
+      if (!(error instanceof KvError && error.kind === 'noSpace')) throw error;
+      // A full store takes no turns, and needs compaction most. Each server then compacts; more often does no harm.
+      return { isOurs: true, time, revision: (await kv.range({ key: compactRevKey }, signal)).revision };
+    }
   }
 }

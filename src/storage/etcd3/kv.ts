@@ -1,3 +1,5 @@
+import type { StoreCondition } from '../storage.ts';
+
 /**
  * What the storage asks of an etcd client, and nothing more: the real one is adapted in client-kv.ts, tests use
  * testing/fake-etcd.ts. Keys are text (every key under /registry/ is), revisions are numbers (an int64 that stays
@@ -25,13 +27,6 @@ export interface KeyValue {
   modRevision: number;
   /** Counts the writes since it was created, from 1. */
   version: number;
-}
-
-export interface StoreCondition {
-  /** What the member's database takes on its disk. */
-  databaseBytes: number;
-  /** `NOSPACE`, `CORRUPT`: see etcd's maintenance guide. */
-  alarms: string[];
 }
 
 export interface RangeRequest {

@@ -19,9 +19,11 @@ function statusOf(error: KvError): StatusError {
     case 'compacted':
       return apiErrors.expired('The resourceVersion for the provided list is too old.');
     case 'tooLarge':
-      return apiErrors.requestEntityTooLarge('the object is larger than the store accepts');
+      return apiErrors.requestEntityTooLarge(error.message);
     case 'noSpace':
-      return apiErrors.serviceUnavailable('the store is out of space', 10);
+      return apiErrors.insufficientStorage(
+        `the store is full (${error.message}): nothing can be written until room is made, see /readyz?verbose`,
+      );
     default:
       return apiErrors.internal(error);
   }

@@ -11,11 +11,11 @@ import {
   type KvWatchSink,
   type RangeRequest,
   type RangeResponse,
-  type StoreCondition,
   type TxnRequest,
   type TxnResponse,
   type WatchRequest,
 } from '../etcd3/kv.ts';
+import type { StoreCondition } from '../storage.ts';
 
 interface Version {
   revision: number;
@@ -52,6 +52,7 @@ export class FakeEtcd implements EtcdKv {
   /** Awaited between a range's execution and its answer. */
   delayRange: () => Promise<void> = () => Promise.resolve();
   databaseBytes = 20_480;
+  /** With NOSPACE in it, transactions that could put are refused, whatever they would do. */
   readonly alarms = new Set<string>();
   readonly leases = new Set<string>();
   #keys = new Map<string, Version[]>();
@@ -79,6 +80,8 @@ export class FakeEtcd implements EtcdKv {
     this.#mustBeUp(false);
     const fault = this.faults();
     if (fault === 'lostBefore') throw lost();
+    if (this.alarms.has('NOSPACE') && [...request.success, ...request.failure].some((o) => o.type === 'put'))
+      throw full();
     const succeeded = request.compare.every((c) => {
       const current = this.#newest(c.key);
       return 'version' in c ? (current?.version ?? 0) === c.version : (current?.modRevision ?? 0) === c.modRevision;
@@ -94,6 +97,7 @@ export class FakeEtcd implements EtcdKv {
   async grantLease(): Promise<string> {
     await turn();
     this.#mustBeUp(false);
+    if (this.alarms.has('NOSPACE')) throw full();
     const id = String(this.leases.size + 1);
     this.leases.add(id);
     return id;
@@ -274,6 +278,10 @@ function keyValue(key: string, version: Version): KeyValue {
 
 function lost(): KvError {
   return new KvError('unavailable', 'connection lost', { maybeApplied: true });
+}
+
+function full(): KvError {
+  return new KvError('noSpace', 'etcdserver: mvcc: database space exceeded');
 }
 
 function turn(): Promise<void> {
