@@ -58,16 +58,17 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
   const storages = new Map<string, ResourceStorage>();
 
   const closing = new AbortController();
-  const current = new CurrentRevision(async () => {
+  const askRevision = async (boundMs: number): Promise<number> => {
     const floor = watch.revision.applied;
     try {
-      const header = await withDeadline(clock, storeDeadlineMs, closing.signal, (s) => readHeader(kv, prefix, s));
+      const header = await withDeadline(clock, boundMs, closing.signal, (s) => readHeader(kv, prefix, s));
       watch.check(header, floor);
       return header.revision;
     } catch (error) {
       throw toStatusError(error);
     }
-  });
+  };
+  const current = new CurrentRevision(askRevision, clock, storeDeadlineMs);
   const context: CacheContext = {
     kv,
     clock,

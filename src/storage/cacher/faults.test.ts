@@ -115,6 +115,60 @@ test('store silent: a read ends with its own deadline', async () => {
   release();
 });
 
+test('store silent: consistent reads end within one deadline, also those that wait for the next answer', async () => {
+  const clock = new FakeClock();
+  const other = startBackend(etcd, { clock });
+  const storage = other.resource(maps);
+  await clock.advance(100);
+  assert.ok(other.synced());
+  etcd.delayRange = () => new Promise(() => {});
+  const ended: [string, number][] = [];
+  const start = clock.monotonic();
+  const read = (name: string, reading: Promise<unknown>) =>
+    reading.then(
+      () => assert.fail('there was no answer'),
+      (e) => {
+        assert.ok(isStatusError(e, 'Timeout'));
+        assert.equal(e.status.details?.retryAfterSeconds, 1);
+        ended.push([name, clock.monotonic() - start]);
+      },
+    );
+  const reads = [read('first', storage.get(keyOf('x')))];
+  await clock.advance(1_000);
+  reads.push(read('second', storage.list({ prefix: maps.prefix })), read('third', other.currentRevision()));
+  await clock.advance(5_000);
+  reads.push(read('fourth', storage.get(keyOf('x'))));
+  await clock.advance(20_000);
+  await Promise.all(reads);
+  assert.deepEqual(Object.fromEntries(ended), { first: 10_000, second: 11_000, third: 11_000, fourth: 11_000 });
+  etcd.delayRange = () => Promise.resolve();
+  await other.stop();
+});
+
+test('store silent after it told its revision: a read that goes there keeps to the same deadline', async () => {
+  const clock = new FakeClock();
+  const other = startBackend(etcd, { clock });
+  const storage = other.resource(maps);
+  await clock.advance(100);
+  etcd.isWatchHeld = true;
+  etcd.put(keyOf('x'), JSON.stringify(map('x')));
+  let asked = 0;
+  const silent = Promise.withResolvers<void>();
+  etcd.delayRange = () => (asked++ === 0 ? Promise.resolve() : silent.promise);
+  const start = clock.monotonic();
+  let end = 0;
+  const reading = storage.list({ prefix: maps.prefix }).catch((e) => {
+    assert.ok(isStatusError(e, 'Timeout'));
+    end = clock.monotonic() - start;
+  });
+  await clock.advance(30_000);
+  await reading;
+  assert.deepEqual([end, asked], [10_000, 2]);
+  etcd.delayRange = () => Promise.resolve();
+  silent.resolve();
+  await other.stop();
+});
+
 test('watch: the connection breaks: it goes on where it was', async () => {
   const recorder = new Recorder();
   await configMaps.watch(everything(), recorder);
@@ -357,6 +411,58 @@ test('page: its snapshot is compacted: Expired, with a token that goes on', asyn
   const rest = await storage.list({ prefix: maps.prefix, continueToken: token });
   assert.deepEqual(rest.entries.map(nameOf), ['b', 'b2', 'c']);
   await other.stop();
+});
+
+test('page: those after the first are of the state it began with, though neither events nor store have it', async () => {
+  const clock = new FakeClock();
+  const other = startBackend(etcd, { clock, defaultWatchCacheSize: 16 });
+  const storage = other.resource(maps);
+  for (const name of ['a', 'b', 'c', 'd']) etcd.put(keyOf(name), JSON.stringify(map(name)));
+  await clock.advance(100);
+  const list = async (continueToken?: string) => {
+    const listing = storage.list({ prefix: maps.prefix, limit: 1, ...(continueToken ? { continueToken } : {}) });
+    await clock.advance(100);
+    return listing;
+  };
+  const first = await list();
+  for (let i = 0; i < 40; i++) {
+    // Old enough to be let go, each of them.
+    await clock.advance(80_000);
+    etcd.put(keyOf(`b${i}`), JSON.stringify(map(`b${i}`)));
+  }
+  await clock.advance(1_000);
+  await assert.rejects(storage.watch(everything({ revision: first.revision }), new Recorder()), (e) =>
+    isStatusError(e, 'Expired'),
+  );
+  await etcd.compact(etcd.revision);
+  const second = await list(first.continueToken);
+  assert.deepEqual([second.entries.map(nameOf), second.remainingItemCount], [['b'], 2]);
+  const third = await list(second.continueToken);
+  assert.deepEqual([third.entries.map(nameOf), third.revision], [['c'], first.revision]);
+  await other.stop();
+});
+
+test('page: of a store too old to be asked for progress, with writes elsewhere: the next page is had at once', async () => {
+  etcd.serverVersion = '3.4.23';
+  for (const name of ['a', 'b', 'c']) etcd.put(keyOf(name), JSON.stringify(map(name)));
+  const old = startBackend(etcd);
+  const storage = old.resource(maps);
+  await eventually(() => old.synced(), 'synced');
+  const elsewhere = etcd.put('/elsewhere/x', 'y');
+  const first = await storage.list({ prefix: maps.prefix, limit: 1 });
+  assert.equal(first.revision, elsewhere);
+  const second = await storage.list({ prefix: maps.prefix, limit: 1, continueToken: first.continueToken });
+  assert.deepEqual([second.entries.map(nameOf), second.revision], [['b'], elsewhere]);
+  const notOlder = await storage.list({ prefix: maps.prefix, revision: elsewhere, match: 'NotOlderThan' });
+  assert.deepEqual([notOlder.entries.length, notOlder.revision], [3, elsewhere]);
+  assert.ok(await storage.get(keyOf('a'), { revision: elsewhere }));
+  for (const match of ['Exact', 'NotOlderThan'] as const) {
+    await assert.rejects(storage.list({ prefix: maps.prefix, revision: elsewhere + 1, match }), (e) => {
+      assert.ok(isStatusError(e, 'Timeout'));
+      return /Too large resource version/.test(e.message);
+    });
+  }
+  await old.stop();
 });
 
 test('page: of a resource larger than a page of the store: is all there', async () => {

@@ -2,7 +2,7 @@
  * One resource's storage: reads from the cache when it is as fresh as the reader asks, from the store when it is not
  * or its history does not reach; writes to the store; watches from the cache.
  */
-import { apiErrors, isStatusError } from '#apimachinery/status-error.ts';
+import { apiErrors, isStatusError, StatusError } from '#apimachinery/status-error.ts';
 import { continueAfter, decodeContinueToken, expiredContinue, type PagePosition } from '../etcd3/continue-token.ts';
 import { storeDeadlineMs, untilAborted, withDeadline } from '../etcd3/deadline.ts';
 import { decodeEntry } from '../etcd3/entry.ts';
@@ -59,25 +59,29 @@ export class CachedResourceStorage implements ResourceStorage {
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
+    const deadline = this.#deadline();
     if ((await this.#sourceFor(options.revision, options.signal)) === 'cache') return this.#cache.get(key);
     const { kv } = this.#context;
-    const response = await this.#ask(options.signal, (signal) => kv.range({ key }, signal));
+    const response = await this.#ask(deadline, options.signal, (signal) => kv.range({ key }, signal));
     this.#expectFresh(response.revision, options.revision);
     const found = response.kvs[0];
     return found && decodeEntry(this.#cache.codec, key, found.value, found.modRevision);
   }
 
   async list(options: ListOptions): Promise<ListResult> {
-    const { prefix, revision, limit = 0, match, continueToken, signal } = options;
-    if (continueToken) {
+    const { prefix, revision, limit = 0, match, continueToken } = options;
+    const deadline = this.#deadline();
+    // One object has no pages.
+    const isPaged = prefix.endsWith('/');
+    if (continueToken && isPaged) {
       const position = decodeContinueToken(continueToken, prefix);
-      if (position.revision > 0) return this.#listAt(position.revision, options, position);
-      return this.#listFresh(options, undefined, position.startKey);
+      if (position.revision > 0) return this.#listAt(position.revision, options, deadline, position);
+      return this.#listFresh(options, undefined, deadline, position.startKey);
     }
     // A limit with a revision asks for that very snapshot, unless told otherwise: upstream's rule from before `match`.
-    const isExact = match === 'Exact' || (match === undefined && limit > 0 && revision !== undefined && revision > 0);
-    if (isExact && revision) return this.#listAt(revision, { ...options, signal });
-    return this.#listFresh(options, revision, prefix);
+    const isExact = match === 'Exact' || (match === undefined && isPaged && limit > 0);
+    if (isExact && revision) return this.#listAt(revision, options, deadline);
+    return this.#listFresh(options, revision, deadline, prefix);
   }
 
   async watch(options: WatchOptions, sink: WatchSink): Promise<WatchHandle> {
@@ -106,16 +110,26 @@ export class CachedResourceStorage implements ResourceStorage {
     if (revision === 0) return this.#cache.ready && this.#context.isUpToDate() ? 'cache' : 'store';
     const { revision: progress } = this.#context;
     if (revision !== undefined) {
-      if (!(await progress.reach(revision, freshnessBoundMs, signal))) {
+      if (!(await progress.reach(revision, this.#boundMs(freshnessBoundMs), signal))) {
+        // Here a revision of writes elsewhere is not seen until something happens under the prefix.
+        if (!this.#context.canRequestProgress()) return 'store';
         throw tooLargeResourceVersion(revision, progress.applied);
       }
       return this.#cache.ready ? 'cache' : 'store';
     }
     if (!this.#cache.ready) return 'store';
     const current = await this.#currentRevision(signal);
-    const boundMs = this.#context.canRequestProgress() ? lagBoundMs : lagBoundWithoutProgressMs;
-    const isReached = progress.applied >= current || (await progress.reach(current, boundMs, signal));
+    const isReached = progress.applied >= current || (await progress.reach(current, this.#boundMs(lagBoundMs), signal));
     return isReached && this.#cache.ready ? 'cache' : 'store';
+  }
+
+  /** How long to wait for the cache; less where waiting may be in vain. */
+  #boundMs(boundMs: number): number {
+    return this.#context.canRequestProgress() ? boundMs : lagBoundWithoutProgressMs;
+  }
+
+  #deadline(): number {
+    return this.#context.clock.monotonic() + storeDeadlineMs;
   }
 
   #currentRevision(signal: AbortSignal | undefined): Promise<number> {
@@ -123,9 +137,14 @@ export class CachedResourceStorage implements ResourceStorage {
     return signal === undefined ? answer : untilAborted(answer, signal).catch(rethrow);
   }
 
-  async #listFresh(options: ListOptions, revision: number | undefined, startKey: string): Promise<ListResult> {
+  async #listFresh(
+    options: ListOptions,
+    revision: number | undefined,
+    deadline: number,
+    startKey: string,
+  ): Promise<ListResult> {
     if ((await this.#sourceFor(revision, options.signal)) === 'store') {
-      const result = await this.#listStore({ ...options, revision: undefined, startKey }, options.signal);
+      const result = await this.#listStore({ ...options, revision: undefined, startKey }, deadline, options.signal);
       this.#expectFresh(result.revision, revision);
       return result;
     }
@@ -135,29 +154,39 @@ export class CachedResourceStorage implements ResourceStorage {
     return result;
   }
 
-  async #listAt(revision: number, options: ListOptions, position?: PagePosition): Promise<ListResult> {
+  async #listAt(
+    revision: number,
+    options: ListOptions,
+    deadline: number,
+    position?: PagePosition,
+  ): Promise<ListResult> {
     const { revision: progress } = this.#context;
-    if (!(await progress.reach(revision, freshnessBoundMs, options.signal))) {
-      throw tooLargeResourceVersion(revision, progress.applied);
-    }
+    const isReached = await progress.reach(revision, this.#boundMs(freshnessBoundMs), options.signal);
     const startKey = position?.startKey ?? options.prefix;
-    const snapshot = this.#cache.ready ? this.#cache.snapshotAt(revision) : undefined;
+    const snapshot = isReached && this.#cache.ready ? this.#cache.snapshotAt(revision) : undefined;
     if (snapshot) return listTree(snapshot, revision, startKey, options);
     try {
-      return await this.#listStore({ ...options, revision, startKey }, options.signal);
+      return await this.#listStore({ ...options, revision, startKey }, deadline, options.signal);
     } catch (error) {
+      if (isFutureRevision(error)) throw tooLargeResourceVersion(revision, progress.applied);
       if (position && isStatusError(error, 'Expired')) throw expiredContinue(position, options.prefix);
       throw error;
     }
   }
 
-  #listStore(request: StoreListRequest, signal: AbortSignal | undefined): Promise<ListResult> {
-    return this.#ask(signal, (s) => listFromStore(this.#context.kv, this.#cache.codec, request, s));
+  #listStore(request: StoreListRequest, deadline: number, signal: AbortSignal | undefined): Promise<ListResult> {
+    return this.#ask(deadline, signal, (s) => listFromStore(this.#context.kv, this.#cache.codec, request, s));
   }
 
-  async #ask<T>(signal: AbortSignal | undefined, request: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /** `deadline`: of the whole read, whatever of it was spent on waiting for the cache. */
+  async #ask<T>(
+    deadline: number,
+    signal: AbortSignal | undefined,
+    request: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { clock } = this.#context;
     try {
-      return await withDeadline(this.#context.clock, storeDeadlineMs, signal, request);
+      return await withDeadline(clock, Math.max(0, deadline - clock.monotonic()), signal, request);
     } catch (error) {
       throw error instanceof KvError ? toStatusError(error) : error;
     }
@@ -192,6 +221,10 @@ export class CachedResourceStorage implements ResourceStorage {
     if (await this.#cache.whenReady(freshnessBoundMs)) return;
     throw apiErrors.tooManyRequests('storage is (re)initializing', 1);
   }
+}
+
+function isFutureRevision(error: unknown): boolean {
+  return error instanceof StatusError && error.cause instanceof KvError && error.cause.kind === 'futureRevision';
 }
 
 function rethrow(error: unknown): never {

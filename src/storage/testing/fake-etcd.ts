@@ -109,11 +109,10 @@ export class FakeEtcd implements EtcdKv {
     return this.serverVersion;
   }
 
-  /** Its effect is there when it returns; the answer comes later. */
+  /** Its effect is there when it returns, whoever may be connected; the answer comes later. */
   async compact(revision: number): Promise<void> {
     const isTooOld = revision <= this.compacted;
     const isTooNew = revision > this.revision;
-    this.#mustBeUp(false);
     if (!isTooOld && !isTooNew) this.compacted = revision;
     await turn();
     if (isTooOld) throw new KvError('compacted', 'required revision has been compacted');
