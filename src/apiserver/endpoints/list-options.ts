@@ -115,22 +115,18 @@ function listErrors({ match, resourceVersion, continueToken, sendInitialEvents }
   return errors;
 }
 
-function watchErrors({ match, sendInitialEvents }: ListQuery): FieldError[] {
-  if (sendInitialEvents === undefined) {
-    return match === undefined
-      ? []
-      : [
-          fieldError.forbidden(
-            matchField,
-            'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
-          ),
-        ];
+function watchErrors({ match, sendInitialEvents, continueToken }: ListQuery): FieldError[] {
+  const errors: FieldError[] = [];
+  const forbid = (why: string) => errors.push(fieldError.forbidden(matchField, why));
+  if (sendInitialEvents !== undefined && match !== 'NotOlderThan') {
+    forbid('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
   }
-  if (match === 'NotOlderThan') return [];
-  const errors = [
-    fieldError.forbidden(matchField, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'),
-  ];
-  if (match !== undefined) errors.push(fieldError.notSupported(matchField, match, ['NotOlderThan']));
+  if (match === undefined) return errors;
+  if (sendInitialEvents === undefined) {
+    forbid('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+  }
+  if (match !== 'NotOlderThan') errors.push(fieldError.notSupported(matchField, match, ['NotOlderThan']));
+  if (continueToken !== '') forbid('resourceVersionMatch is forbidden when continue is provided');
   return errors;
 }
 

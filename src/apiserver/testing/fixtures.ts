@@ -29,6 +29,8 @@ export interface TestServerOptions extends Partial<Omit<ApiServerOptions, 'regis
   clock?: Clock;
   log?: Logger;
   clientCa?: string;
+  /** Shared with another server. */
+  etcd?: FakeEtcd;
 }
 
 export interface TestServer {
@@ -61,8 +63,14 @@ export const noAdmission: AdmissionChain = { admit() {}, validate() {} };
 export const allowAll: Authorizer = { name: 'all', authorize: () => ({ decision: 'allow' }) };
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
-  const { admission = noAdmission, clock = realClock, log = silentLogger, clientCa, ...rest } = options;
-  const etcd = new FakeEtcd();
+  const {
+    admission = noAdmission,
+    clock = realClock,
+    log = silentLogger,
+    clientCa,
+    etcd = new FakeEtcd(),
+    ...rest
+  } = options;
   const backend = startBackend(etcd);
   const stopping = new AbortController();
   const registry = createRegistry({
