@@ -387,10 +387,66 @@ test('resource: registered while events flow: joins without a gap', async () => 
   assert.equal(recorder.seen.length, 200);
 });
 
-test('value that cannot be decoded: is left out, and stops nothing else', async () => {
-  etcd.put(keyOf('bad'), 'k8s\0protobuf');
-  etcd.put(keyOf('good'), JSON.stringify(map('good')));
-  assert.deepEqual((await configMaps.list({ prefix: maps.prefix })).entries.map(nameOf), ['good']);
+test('value that cannot be decoded: fails what would have to show it, by the key, and nothing else', async () => {
+  const bad = keyOf('bad');
+  await configMaps.create(bad, map('bad', { v: '1' }));
+  const before = (await configMaps.list({ prefix: maps.prefix })).revision;
+  const recorder = new Recorder();
+  await configMaps.watch(everything({ revision: before }), recorder);
+  etcd.put(bad, 'k8s\0protobuf');
+  const good = etcd.put(keyOf('good', 'elsewhere'), JSON.stringify(map('good')));
+  await eventually(() => recorder.seen.length === 1, 'the watch goes on');
+
+  const isTold = (e: unknown) => isStatusError(e, 'InternalError') && e.message.includes(`the value of ${bad} in`);
+  for (const read of [{}, { revision: 0 }, { revision: good, match: 'Exact' as const }, { limit: 1 }]) {
+    await assert.rejects(configMaps.list({ prefix: maps.prefix, ...read }), isTold, JSON.stringify(read));
+    const elsewhere = await configMaps.list({ prefix: `${maps.prefix}elsewhere/`, ...read });
+    assert.deepEqual(elsewhere.entries.map(nameOf), ['good']);
+  }
+  await assert.rejects(configMaps.get(bad), isTold);
+  await assert.rejects(configMaps.get(bad, { revision: 0 }), isTold);
+  await assert.rejects(configMaps.watch(everything(), new Recorder()), isTold, 'its state cannot be sent');
+  await assert.rejects(
+    configMaps.guaranteedUpdate(bad, () => undefined),
+    isTold,
+  );
+  assert.equal(await configMaps.create(bad, map('bad')), undefined);
+  const past = await configMaps.list({ prefix: maps.prefix, revision: before, match: 'Exact' });
+  assert.deepEqual(past.entries.map(nameOf), ['bad'], 'the time before');
+  const restarted = startBackend(etcd);
+  const other = restarted.resource(maps);
+  await eventually(() => restarted.synced(), 'synced');
+  await assert.rejects(other.list({ prefix: maps.prefix }), isTold);
+  assert.ok(await other.get(keyOf('good', 'elsewhere')));
+  await restarted.stop();
+
+  const mended = etcd.put(bad, JSON.stringify(map('bad', { v: '3' })));
+  await eventually(() => recorder.seen.length === 2, 'what it is now');
+  assert.deepEqual(recorder.lines, ['ADDED good', 'MODIFIED bad']);
+  assert.equal((await configMaps.list({ prefix: maps.prefix })).entries.length, 2);
+  assert.equal((await configMaps.get(bad))?.revision, mended);
+  await assert.rejects(configMaps.list({ prefix: maps.prefix, revision: good, match: 'Exact' }), isTold);
+});
+
+test('value that cannot be decoded: written while the server was cut off, then removed', async () => {
+  const bad = keyOf('bad');
+  await configMaps.create(bad, map('bad'));
+  const recorder = new Recorder();
+  await configMaps.watch(everything({ revision: etcd.revision }), recorder);
+  etcd.goDown();
+  etcd.delete(bad);
+  etcd.put(bad, '{"no":"metadata"}');
+  await etcd.compact(etcd.revision);
+  etcd.comeUp();
+  await eventually(() => backend.synced() && configMaps.count() === 1, 'listed again');
+  await assert.rejects(configMaps.list({ prefix: maps.prefix }), (e) => {
+    return isStatusError(e, 'InternalError') && /it has no metadata$/.test(e.message);
+  });
+  assert.deepEqual(recorder.lines, []);
+  etcd.delete(bad);
+  await eventually(() => recorder.seen.length === 1, 'its end');
+  assert.deepEqual(recorder.lines, ['DELETED bad']);
+  assert.deepEqual((await configMaps.list({ prefix: maps.prefix })).entries, []);
 });
 
 test('page: its snapshot is compacted: Expired, with a token that goes on', async () => {
@@ -468,6 +524,8 @@ test('page: of a store too old to be asked for progress, with writes elsewhere: 
 test('page: of a resource larger than a page of the store: is all there', async () => {
   const prefix = '/registry/many/';
   for (let i = 0; i < 2_500; i++) etcd.put(`${prefix}default/n${i}`, JSON.stringify(map(`n${i}`)));
+  // The list is of the revision that is applied: let it be the newest.
+  await backend.resource(maps).list({ prefix: maps.prefix });
   const storage = backend.resource(codecFor(prefix));
   await eventually(() => backend.synced(), 'synced');
   assert.equal((await storage.list({ prefix, revision: 0 })).entries.length, 2_500);

@@ -13,6 +13,7 @@ import type { ResourceCodec } from '../storage.ts';
 import { difference, type Listed } from './difference.ts';
 import { CacheEvent, EventRing } from './event-ring.ts';
 import { SnapshotHistory } from './snapshot-history.ts';
+import { UnreadableKeys } from './unreadable-keys.ts';
 import { WatcherIndex } from './watcher-index.ts';
 
 const BTree = sortedBtree.default;
@@ -33,6 +34,7 @@ export class ResourceCache {
   readonly codec: ResourceCodec;
   readonly ring: EventRing;
   readonly watchers: WatcherIndex;
+  readonly unreadable = new UnreadableKeys();
   readonly #clock: Clock;
   readonly #log: Logger;
   #tree: EntryTree = new BTree<string, Entry>(undefined, compareKeys);
@@ -83,8 +85,9 @@ export class ResourceCache {
     return this.#tree.get(key);
   }
 
-  /** The state at `revision`, not to be changed; undefined when its history is gone. */
+  /** The state at `revision`, not to be changed; undefined when its history is gone, or it cannot be shown. */
   snapshotAt(revision: number): EntryTree | undefined {
+    if (this.unreadable.at(revision)) return undefined;
     return this.#history.at(revision, this.#tree, this.ring);
   }
 
@@ -105,13 +108,15 @@ export class ResourceCache {
     this.#ready = false;
     this.#held = [];
     this.#listed = [];
+    this.unreadable.clear();
   }
 
   /** A page of the list. Decoded as it comes, so that a large resource never stops the process for long. */
   addListed(kvs: readonly KeyValue[]): void {
     for (const kv of kvs) {
       const known = this.#tree.get(kv.key);
-      const entry = known?.revision === kv.modRevision ? known : this.#decode(kv);
+      // What cannot be read stays as it was known: to its watchers nothing has happened yet.
+      const entry = known?.revision === kv.modRevision ? known : (this.#decode(kv) ?? known);
       if (entry) this.#listed.push({ entry, createRevision: kv.createRevision });
     }
   }
@@ -159,6 +164,8 @@ export class ResourceCache {
     const previous = this.#tree.get(key);
     if (previous !== undefined && previous.revision >= modRevision) return;
     const entry = event.type === 'put' ? this.#take(event.kv) : undefined;
+    if (event.type === 'put' && entry === undefined) return;
+    if (this.unreadable.size > 0) this.unreadable.end(key, modRevision);
     if (entry) {
       this.#tree.set(key, entry);
       this.#publish(new CacheEvent(previous ? 'MODIFIED' : 'ADDED', key, modRevision, entry, previous, this.#now()));
@@ -177,6 +184,7 @@ export class ResourceCache {
     this.#tree = new BTree<string, Entry>(undefined, compareKeys);
     this.#history.clear();
     this.#handedOver.clear();
+    this.unreadable.clear();
     this.ring.reset(0);
     this.watchers.endAll(error);
   }
@@ -197,12 +205,13 @@ export class ResourceCache {
     return made.revision === kv.modRevision ? made : this.#decode(kv);
   }
 
-  /** A value nobody can decode is no object: it is left out, and told, rather than stopping every other resource. */
+  /** Undefined: the key has become unreadable, and that is told in the log. */
   #decode(kv: KeyValue): Entry | undefined {
     try {
       return decodeEntry(this.codec, kv.key, kv.value, kv.modRevision);
     } catch (error) {
       this.#log.error({ key: kv.key, revision: kv.modRevision, error: messageOf(error) }, 'undecodable value in store');
+      this.unreadable.begin(kv.key, kv.modRevision);
       return undefined;
     }
   }

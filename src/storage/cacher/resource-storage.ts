@@ -60,7 +60,8 @@ export class CachedResourceStorage implements ResourceStorage {
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
     const deadline = this.#deadline();
-    if ((await this.#sourceFor(options.revision, options.signal)) === 'cache') return this.#cache.get(key);
+    const source = await this.#sourceFor(options.revision, options.signal);
+    if (source === 'cache' && !this.#cache.unreadable.has(key)) return this.#cache.get(key);
     const { kv } = this.#context;
     const response = await this.#ask(deadline, options.signal, (signal) => kv.range({ key }, signal));
     this.#expectFresh(response.revision, options.revision);
@@ -94,6 +95,8 @@ export class CachedResourceStorage implements ResourceStorage {
     const position = wantsState ? 0 : revision || this.#context.revision.applied;
     const { ring, watchers } = this.#cache;
     if (!wantsState && position < ring.low) throw tooOldResourceVersion(position, ring.low);
+    const unreadable = wantsState && this.#cache.unreadable.under(options.prefix);
+    if (unreadable) throw apiErrors.internal(new Error(`the value of ${unreadable} in the store cannot be decoded`));
     const watcher = new Watcher(options, position, sink, (ended) => watchers.delete(ended));
     watchers.add(watcher);
     // Not before the caller has the handle.
@@ -143,7 +146,8 @@ export class CachedResourceStorage implements ResourceStorage {
     deadline: number,
     startKey: string,
   ): Promise<ListResult> {
-    if ((await this.#sourceFor(revision, options.signal)) === 'store') {
+    const source = await this.#sourceFor(revision, options.signal);
+    if (source === 'store' || this.#cache.unreadable.under(options.prefix)) {
       const result = await this.#listStore({ ...options, revision: undefined, startKey }, deadline, options.signal);
       this.#expectFresh(result.revision, revision);
       return result;

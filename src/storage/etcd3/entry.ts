@@ -1,5 +1,7 @@
 import { encodeJson } from '#apimachinery/json/encode-json.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
+import { apiErrors } from '#apimachinery/status-error.ts';
+import { messageOf } from '#base/errors.ts';
 import type { ResourceCodec, StoredObject } from '../storage.ts';
 
 /** An object as it is kept: its bytes with the resourceVersion in them, and what selectors ask for. */
@@ -31,11 +33,28 @@ export class Entry implements StoredObject {
 
 /** From what the store holds: the one parse and the one stringify that an event costs this server. */
 export function decodeEntry(codec: ResourceCodec, key: string, value: Buffer, revision: number): Entry {
-  const object = codec.decode(value);
+  const object = decodeStored(codec, key, value);
   object.metadata = stamped(object.metadata, revision);
   const labels = object.metadata.labels;
   return new Entry(key, revision, Buffer.from(encodeJson(object)), labels, codec.selectableFields(object));
 }
+
+/** Throws InternalError with the key's name, for whoever has to mend it. */
+function decodeStored(codec: ResourceCodec, key: string, value: Buffer): KubeObject {
+  let why: string;
+  try {
+    const object = codec.decode(value);
+    if (typeof object.metadata === 'object' && object.metadata !== null) return object;
+    why = 'it has no metadata';
+  } catch (error) {
+    const isForeign = foreignEncodings.some((start) => value.subarray(0, start.length).equals(start));
+    why = isForeign ? 'it is not stored as application/json' : messageOf(error);
+  }
+  throw apiErrors.internal(new Error(`the value of ${key} in the store cannot be decoded: ${why}`));
+}
+
+/** Upstream's protobuf, and its encryption at rest. */
+const foreignEncodings = [Buffer.from('k8s\0'), Buffer.from('k8s:enc:')];
 
 /**
  * The same state under another revision: the object of a DELETED event is the last state with the resourceVersion of
