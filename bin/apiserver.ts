@@ -25,6 +25,7 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
   const [
     { createEtcdClient },
     { kvOfClient },
+    { withKeyPrefix },
     { createStorageBackend },
     { createScheme },
     { countStoreRequests },
@@ -33,6 +34,7 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
   ] = await Promise.all([
     import('#etcd/client.ts'),
     import('#storage/etcd3/client-kv.ts'),
+    import('#storage/etcd3/key-prefix.ts'),
     import('#storage/cacher/backend.ts'),
     import('#apis/scheme.ts'),
     import('#apiserver/health/store-metrics.ts'),
@@ -49,13 +51,12 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
   });
   const random = Math.random;
   const scheme = createScheme();
-  const store = countStoreRequests(kvOfClient(client), realClock);
+  const store = countStoreRequests(withKeyPrefix(kvOfClient(client), prefix.replace(/\/+$/, '')), realClock);
   const backend = createStorageBackend({
     client: store.kv,
     clock: realClock,
     log,
     random,
-    prefix: `${prefix.replace(/\/+$/, '')}/`,
     watchCacheSizes: watchCacheSizesByPrefix(options.watchCache.sizes, scheme),
     defaultWatchCacheSize: options.watchCache.defaultSize,
     compactionIntervalMs: options.etcd.compactionIntervalMs,

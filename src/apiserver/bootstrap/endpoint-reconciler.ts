@@ -36,7 +36,7 @@ export function createEndpointReconciler(
 
   const renew = () => {
     const lease = { kind: 'Endpoints', apiVersion: 'v1', metadata: {}, subsets: [{ addresses: [{ ip: address }] }] };
-    return raw.put(key, Buffer.from(JSON.stringify(lease)), { ttlSeconds: leaseSeconds });
+    return raw.put(key, Buffer.from(`${JSON.stringify(lease)}\n`), { ttlSeconds: leaseSeconds });
   };
   const reconcile = async () => {
     const leases = await raw.list(leasePrefix);

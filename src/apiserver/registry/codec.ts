@@ -5,7 +5,10 @@ import type { ResourceInfo, Strategy } from '#apis/kind.ts';
 import type { Scheme } from '#apis/scheme.ts';
 import type { ResourceCodec } from '#storage/storage.ts';
 
-/** How one resource is written to and read from the store: upstream's JSON, `kind` and `apiVersion` first. */
+/**
+ * How one resource is written to and read from the store: upstream's JSON, `kind` and `apiVersion` first and a newline
+ * at its end, as its encoder has it. To the byte, because upstream takes other bytes for a change.
+ */
 export function createCodec(scheme: Scheme, info: ResourceInfo, strategy: Strategy): ResourceCodec {
   const storage = info.storage ?? info;
   const kind = storage.kind;
@@ -28,8 +31,8 @@ export function createCodec(scheme: Scheme, info: ResourceInfo, strategy: Strate
       const metadata = object.metadata;
       const { resourceVersion, ...stored } = metadata;
       const whole = typed(object, kind, apiVersion);
-      if (resourceVersion === undefined) return Buffer.from(encodeJson(whole));
-      return Buffer.from(encodeJson({ ...whole, metadata: stored }));
+      const value = resourceVersion === undefined ? whole : { ...whole, metadata: stored };
+      return Buffer.from(`${encodeJson(value)}\n`);
     },
   };
 }

@@ -45,7 +45,7 @@ export function createNodePortAllocator(
       range: `${range.first}-${range.last}`,
       data: data.toString('base64'),
     };
-    return raw.put(key, Buffer.from(JSON.stringify(allocation)), { ifRevision });
+    return raw.put(key, Buffer.from(`${JSON.stringify(allocation)}\n`), { ifRevision });
   };
   /** `change` edits the bits and gives the result; undefined edits: nothing to write. */
   const swap = async <T>(change: (bits: Buffer) => { result: T; isChanged: boolean }): Promise<T> => {

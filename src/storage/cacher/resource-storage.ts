@@ -115,7 +115,7 @@ export class CachedResourceStorage implements ResourceStorage {
     if (revision !== undefined) {
       if (!(await progress.reach(revision, this.#boundMs(freshnessBoundMs), signal))) {
         // Here a revision of writes elsewhere is not seen until something happens under the prefix.
-        if (!this.#context.canRequestProgress()) return 'store';
+        if (!this.#context.canRequestProgress() && !signal?.aborted) return 'store';
         throw tooLargeResourceVersion(revision, progress.applied);
       }
       return this.#cache.ready ? 'cache' : 'store';
@@ -166,6 +166,7 @@ export class CachedResourceStorage implements ResourceStorage {
   ): Promise<ListResult> {
     const { revision: progress } = this.#context;
     const isReached = await progress.reach(revision, this.#boundMs(freshnessBoundMs), options.signal);
+    if (!isReached && options.signal?.aborted) throw tooLargeResourceVersion(revision, progress.applied);
     const startKey = position?.startKey ?? options.prefix;
     const snapshot = isReached && this.#cache.ready ? this.#cache.snapshotAt(revision) : undefined;
     if (snapshot) return listTree(snapshot, revision, startKey, options);
