@@ -57,7 +57,10 @@ export class StoreWatch {
   #generation = 0;
   #stream: KvWatch | undefined;
   #failStream: ((error: KvError) => void) | undefined;
-  #reliableProgress = false;
+  /** By its version. */
+  #isProgressReliable = false;
+  /** This stream has told its progress when asked. A proxy may stand in between that never does. */
+  #isProgressTold = false;
   /** Monotonic: the first progress request since the stream was last heard of. */
   #unansweredSince: number | undefined;
   #stopped: AbortSignal | undefined;
@@ -86,7 +89,7 @@ export class StoreWatch {
 
   /** False: the server's progress answers may overtake events, or none can be had; reads then go round the cache. */
   get canRequestProgress(): boolean {
-    return this.#reliableProgress;
+    return this.#isProgressReliable && this.#isProgressTold;
   }
 
   add(cache: ResourceCache): void {
@@ -149,7 +152,10 @@ export class StoreWatch {
         this.#stream = kv.watch(
           { key: prefix, rangeEnd: prefixEnd(prefix), startRevision: this.#received + 1 },
           {
-            onCreated: () => void this.#confirm(signal).catch(fail),
+            onCreated: () => {
+              this.#tryProgress();
+              void this.#confirm(signal).catch(fail);
+            },
             onEvents: (events) => this.#guard(fail, () => this.#receive(events)),
             onProgress: (revision) => this.#progress(revision),
             onEnd: fail,
@@ -163,6 +169,7 @@ export class StoreWatch {
       this.#stream?.close();
       this.#stream = undefined;
       this.#unansweredSince = undefined;
+      this.#isProgressTold = false;
       this.#failStream = undefined;
     }
   }
@@ -188,10 +195,16 @@ export class StoreWatch {
 
   async #learnVersion(signal: AbortSignal): Promise<void> {
     const { kv, clock } = this.#options;
-    this.#reliableProgress = await withDeadline(clock, storeDeadlineMs, signal, (s) => kv.version(s)).then(
+    this.#isProgressReliable = await withDeadline(clock, storeDeadlineMs, signal, (s) => kv.version(s)).then(
       hasReliableProgress,
       () => false,
     );
+    this.#tryProgress();
+  }
+
+  /** The first answer shows that there are answers. */
+  #tryProgress(): void {
+    if (this.#isProgressReliable) this.#stream?.requestProgress();
   }
 
   /** Is it the store we know, not gone back in time? */
@@ -242,10 +255,10 @@ export class StoreWatch {
 
   /** Somebody waits for what has not come. A stream that does not even answer is dead, whatever its connection says. */
   #requestProgress(): void {
-    if (!this.#reliableProgress || this.#stream === undefined) return;
+    if (!this.#isProgressReliable || this.#stream === undefined) return;
     const now = this.#options.clock.monotonic();
-    this.#unansweredSince ??= now;
-    if (now - this.#unansweredSince > silentStreamMs) {
+    if (this.#isProgressTold) this.#unansweredSince ??= now;
+    if (this.#unansweredSince !== undefined && now - this.#unansweredSince > silentStreamMs) {
       this.#failStream?.(new KvError('unavailable', 'the watch does not answer'));
     } else {
       this.#stream.requestProgress();
@@ -264,6 +277,7 @@ export class StoreWatch {
 
   #progress(revision: number): void {
     this.#unansweredSince = undefined;
+    this.#isProgressTold = true;
     if (revision <= this.#received) return;
     this.#received = revision;
     this.#queue.pushProgress(revision);

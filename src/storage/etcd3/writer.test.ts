@@ -150,10 +150,12 @@ test('writer: a create whose answer was lost, and the history with it: told that
   const wish = new Wish(key, ['after'], (point) => {
     if (point !== 1) return;
     etcd.goDown();
+    etcd.isWatchHeld = false;
     etcd.delete(key);
     etcd.compact(etcd.revision);
     etcd.comeUp();
   });
+  etcd.isWatchHeld = true;
   const { told } = attempt('create', wish, 0, map('blip'));
   const answer = await told;
   assert.ok(answer instanceof StatusError && answer.code === 504, String(answer));

@@ -32,8 +32,7 @@ export async function startEtcd(command: readonly [string, ...string[]]): Promis
   const clients: EtcdClient[] = [];
   let child: ChildProcess;
 
-  const newClient = () =>
-    createEtcdClient({ endpoints: [endpoint], clock: realClock, log: silentLogger, requestTimeoutMs: 10_000 });
+  const newClient = () => newEtcdClient(endpoint);
   const start = async () => {
     const [file, ...args] = command;
     const flags = ['--name', 'one', '--data-dir', join(directory, 'data')];
@@ -71,7 +70,11 @@ export async function startEtcd(command: readonly [string, ...string[]]): Promis
   };
 }
 
-async function freePort(): Promise<number> {
+export function newEtcdClient(endpoint: string): EtcdClient {
+  return createEtcdClient({ endpoints: [endpoint], clock: realClock, log: silentLogger, requestTimeoutMs: 10_000 });
+}
+
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

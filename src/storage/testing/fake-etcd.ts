@@ -44,6 +44,8 @@ export class FakeEtcd implements EtcdKv {
   serverVersion = '3.5.21';
   /** Events stay back while this is set. */
   isWatchHeld = false;
+  /** As behind etcd's proxy of 3.4. */
+  isProgressIgnored = false;
   ranges = 0;
   txns = 0;
   watches = 0;
@@ -138,7 +140,7 @@ export class FakeEtcd implements EtcdKv {
     return {
       requestProgress: () =>
         void turn().then(() => {
-          if (this.isWatchHeld || !this.#streams.has(stream)) return;
+          if (this.isWatchHeld || this.isProgressIgnored || !this.#streams.has(stream)) return;
           this.#send(stream);
           sink.onProgress(this.revision);
         }),
