@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { isStatusError } from '#apimachinery/status-error.ts';
+import { silentLogger } from '#base/log.ts';
+import type { EtcdClient } from '#etcd/client.ts';
+import { CompareResult, CompareTarget } from '#etcd/messages.ts';
+import { realClock } from '#os/real-clock.ts';
 import { kvOfClient } from '../etcd3/client-kv.ts';
+import { Compactor } from '../etcd3/compactor.ts';
 import { type EtcdProcess, isInstalled, startEtcd } from './etcd-process.ts';
 import { codecFor, eventually, everything, keyOf, map, maps, nameOf, Recorder, startBackend } from './fixtures.ts';
 import { storageSuite } from './storage-suite.ts';
@@ -12,6 +17,35 @@ const ourStore = join(import.meta.dirname, '../../../bin/evenkeel.ts');
 
 behind('etcd', ['etcd'], isInstalled('etcd') ? false : 'no etcd on this machine');
 behind('the embedded store', [process.execPath, ourStore, 'etcd'], false);
+
+/** kube-apiserver's side of the protocol, by etcd's own requests. */
+class UpstreamCompactor {
+  readonly #client: EtcdClient;
+  #version = 0;
+  #revision = 0;
+
+  constructor(client: EtcdClient) {
+    this.#client = client;
+  }
+
+  async round(): Promise<number> {
+    const key = Buffer.from('compact_rev_key');
+    const response = await this.#client.txn({
+      compare: [{ key, target: CompareTarget.VERSION, result: CompareResult.EQUAL, version: this.#version }],
+      success: [{ requestPut: { key, value: Buffer.from(String(this.#revision)) } }],
+      failure: [{ requestRange: { key } }],
+    });
+    const due = this.#revision;
+    this.#revision = response.header!.revision;
+    if (!response.succeeded) {
+      this.#version = response.responses[0]!.responseRange!.kvs[0]!.version;
+      return 0;
+    }
+    this.#version++;
+    if (due > 0) await this.#client.compact({ revision: due });
+    return due;
+  }
+}
 
 function behind(name: string, command: readonly [string, ...string[]], skip: string | false): void {
   describe(name, { skip }, () => {
@@ -38,16 +72,53 @@ function behind(name: string, command: readonly [string, ...string[]], skip: str
         again.list({ prefix: '/registry/secrets/', continueToken: page.continueToken }),
         (e) => isStatusError(e, 'Expired') && 'continue' in e.status.metadata,
       );
+      await assert.rejects(
+        again.list({ prefix: '/registry/secrets/', revision: page.revision, match: 'Exact' }),
+        (e) => isStatusError(e, 'Expired') && /The resourceVersion for the provided list is too old\.$/.test(e.message),
+      );
       await backend.stop();
       await late.stop();
+    });
+
+    test(`storage over ${name}: compaction: takes turns with a server of upstream's`, async () => {
+      const client = etcd.client();
+      const signal = AbortSignal.timeout(30_000);
+      const ours = new Compactor({ kv: kvOfClient(client), clock: realClock, log: silentLogger, intervalMs: 0 });
+      const theirs = new UpstreamCompactor(client);
+      const told: [number, number][] = [];
+      for (let interval = 0; interval < 8; interval++) {
+        await client.put({ key: Buffer.from('/registry/noise'), value: Buffer.from(String(interval)) });
+        const turns = [() => ours.round(signal), () => theirs.round()];
+        const [first, second] = interval % 3 === 2 ? turns.toReversed() : turns;
+        const done = [await first!(), await second!()];
+        told.push(interval % 3 === 2 ? [done[1]!, done[0]!] : [done[0]!, done[1]!]);
+      }
+      assert.ok(
+        told.every(([a, b]) => a === 0 || b === 0),
+        `both compacted in one interval: ${told.join(' ')}`,
+      );
+      assert.ok(told.some(([a]) => a > 0) && told.some(([, b]) => b > 0), `each had its turn: ${told.join(' ')}`);
+      const last = Math.max(...told.flat());
+      const mark = await client.range({ key: Buffer.from('compact_rev_key') });
+      assert.equal(String(mark.kvs[0]!.value), String(last));
+      await assert.rejects(client.range({ key: Buffer.from('x'), revision: last - 1 }), /has been compacted/);
     });
 
     test(`storage over ${name}: an object beyond the store's limit: RequestEntityTooLarge`, async () => {
       const backend = startBackend(kvOfClient(etcd.client()));
       const big = map('big', { all: 'x'.repeat(2_000_000) });
-      await assert.rejects(backend.resource(maps).create(keyOf('big'), big), (e) =>
-        isStatusError(e, 'RequestEntityTooLarge'),
+      const isTooLarge = (e: unknown) => {
+        assert.ok(isStatusError(e, 'RequestEntityTooLarge'), String(e));
+        assert.deepEqual([e.code, e.message], [413, 'Request entity too large: etcdserver: request is too large']);
+        return true;
+      };
+      await assert.rejects(backend.resource(maps).create(keyOf('big'), big), isTooLarge);
+      assert.ok(await backend.resource(maps).create(keyOf('big'), map('big', { all: 'x'.repeat(1_000_000) })));
+      await assert.rejects(
+        backend.resource(maps).guaranteedUpdate(keyOf('big'), () => big),
+        isTooLarge,
       );
+      await backend.resource(maps).guaranteedUpdate(keyOf('big'), () => undefined);
       await backend.stop();
     });
 
