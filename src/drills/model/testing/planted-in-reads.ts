@@ -148,6 +148,16 @@ export const plantedInReads: readonly PlantedBug[] = [
     },
   },
   {
+    name: 'a page is not in the order of keys',
+    rules: ['list out of order'],
+    plant(d) {
+      const page = d.some(d.operations, (o) => isPage(o) && o.outcome.objects.length > 1);
+      if (!page) return false;
+      page.outcome.objects.reverse();
+      return true;
+    },
+  },
+  {
     name: 'pages are of different revisions',
     rules: ['pages of different revisions'],
     plant(d) {
