@@ -17,6 +17,17 @@ import { Timeline } from './timeline.ts';
 import { type Violation, violation, violationText } from './violation.ts';
 import { judgeWatches } from './watch-validator.ts';
 
+export type {
+  History,
+  Operation,
+  OperationRecord,
+  Outcome,
+  Stored,
+  StoreEvent,
+  StoreHistory,
+  WatchItem,
+  WatchRecord,
+} from './history.ts';
 export type { Rule, Violation } from './violation.ts';
 
 export interface CheckOptions {
@@ -55,6 +66,10 @@ export interface VerdictCounts {
 
 const violationsMax = 100;
 
+/**
+ * Judges a history. Throws only for what is no history (an unreadable label selector). Time and memory grow with the
+ * history, about linearly when there is a truth; without one the search may give up on an object: see `undecided`.
+ */
 export function check(history: History, options: CheckOptions = {}): Verdict {
   return options.truth ? checkAgainst(options.truth, history, options) : checkMerged(history, options);
 }
@@ -90,6 +105,7 @@ function faultsOf(timeline: Timeline): Violation[] {
   );
 }
 
+/** For people: one line when all is well, else each breach with what would have been legal and who saw it. */
 export function verdictText(verdict: Verdict): string {
   const { operations, unknown, failed, watches, events, bookmarks, revisions } = verdict.counts;
   const seen = `${operations} operations (${unknown} of unknown outcome, ${failed} refused) over ${revisions} revisions; ${watches} watches, ${events} events, ${bookmarks} bookmarks`;
