@@ -15,7 +15,17 @@ export interface EtcdServer extends TargetServer {
   readonly endpoints: readonly string[];
 }
 
+export interface EtcdTargetOptions {
+  tls?: TlsOptions;
+  /**
+   * Watches ask for their progress again and again: bookmarks. Not of etcd before 3.4.25 and 3.5.8, which answers
+   * before the events it speaks of.
+   */
+  asksForProgress?: boolean;
+}
+
 const requestTimeoutMs = 3000;
+const progressMs = 20;
 
 export class EtcdTarget implements Target {
   readonly prefix = '/consistency/';
@@ -33,9 +43,12 @@ export class EtcdTarget implements Target {
   #continues = new Map<string, string>();
   #batches = 0;
 
-  constructor(servers: readonly EtcdServer[], tls?: TlsOptions) {
+  #asksForProgress: boolean;
+
+  constructor(servers: readonly EtcdServer[], options: EtcdTargetOptions = {}) {
     this.servers = servers;
-    this.#tls = tls;
+    this.#tls = options.tls;
+    this.#asksForProgress = options.asksForProgress ?? false;
   }
 
   async perform(operation: Operation, at: TargetServer, client: string): Promise<Outcome> {
@@ -98,6 +111,8 @@ export class EtcdTarget implements Target {
         },
       },
     );
+    const asking = this.#asksForProgress ? setInterval(() => handle.requestProgress(), progressMs) : undefined;
+    void promise.then(() => clearInterval(asking));
     const stop = () => {
       handle.cancel();
       resolve();

@@ -34,7 +34,7 @@ let isBroken = false;
 for (let round = 0; round < Number(values.rounds); round++) {
   const seed = Number(values.seed) + round;
   for (const scenario of scenarios) {
-    if (positionals.length > 0 && !positionals.includes(scenario.name)) continue;
+    if (positionals.length > 0 ? !positionals.includes(scenario.name) : scenario.onlyByName) continue;
     if (scenario.skip) {
       process.stderr.write(`skipped ${scenario.name}: ${scenario.skip}\n`);
       continue;
