@@ -42,7 +42,7 @@ export class StoreProcess {
     const { process, database, randomId, onFatal } = options;
     this.process = process;
     this.#options = options;
-    const log = { ...silentLogger, error: (details: unknown) => options.onInternalError(details) };
+    const log = silentLogger;
     this.store = new Store({ database, clock: process.clock, log, randomId, quotaBackendBytes: 0, onFatal });
     const { clusterId, memberId, term } = database;
     this.#headerOf = (revision) => {
