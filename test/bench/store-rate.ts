@@ -51,7 +51,7 @@ export async function storeRates(effort: Effort, onRate: (rate: Rate) => void): 
 async function warmUp(written: Record<keyof Pair, Written>, valueBytes: number): Promise<void> {
   for (const one of [written.ours, written.etcd]) {
     for (const write of ['put', 'txn'] as const) {
-      const clients = await openClients(one, { write, clients: 8, valueBytes });
+      const clients = await openClients(one, { write, clients: 64, valueBytes });
       await run(clients, firstWarmUpMs);
       for (const { connection } of clients) connection.close();
     }
