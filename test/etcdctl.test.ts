@@ -150,6 +150,32 @@ describe('etcdctl', { skip: isMissing && 'etcdctl is not installed (Debian: etcd
     assert.ok(statSync(file).size > 4096);
   });
 
+  test('etcdctl: answers of megabytes, and a watch that is told much: the connection lasts', async () => {
+    const value = 'v'.repeat(100_000);
+    const first = JSON.parse(await etcdctl(['put', '/large/first', value, '-w=json'])).header.revision;
+    for (let i = 1; i < 12; i++) await etcdctl(['put', `/large/${i}`, value]);
+    const got = await promisify(execFile)('etcdctl', [...flags(client), 'get', '/large/', '--prefix'], {
+      env,
+      maxBuffer: 10_000_000,
+    });
+    assert.ok(got.stdout.length > 1_200_000);
+    await etcdctl(['snapshot', 'save', join(dir, 'large.db')]);
+    const watch = spawn('etcdctl', [...flags(client), 'watch', '/large/', '--prefix', `--rev=${first}`], { env });
+    try {
+      let [seen, complaints] = [0, ''];
+      watch.stdout.on('data', (piece: Buffer) => {
+        seen += piece.length;
+      });
+      watch.stderr.on('data', (piece: Buffer) => {
+        complaints += piece;
+      });
+      while (seen < 1_200_000) await once(watch.stdout, 'data', { signal: AbortSignal.timeout(10_000) });
+      assert.equal(complaints, '');
+    } finally {
+      watch.kill('SIGKILL');
+    }
+  });
+
   test('etcdctl: lock: held while the command runs', async () => {
     assert.match(await etcdctl(['lock', '/lock', 'echo', 'inside']), /inside/);
     assert.equal(await etcdctl(['get', '/lock', '--prefix']), '');

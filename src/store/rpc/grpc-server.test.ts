@@ -8,7 +8,7 @@ import { FakeClock } from '#base/testing/fake-clock.ts';
 import { Code } from '#etcd/grpc-status.ts';
 import { framed } from './grpc-messages.ts';
 import { GrpcServer, type ServerStream, type StreamMethod, type UnaryMethod } from './grpc-server.ts';
-import { ErrorCode, Flag, FrameType, frame, preface, Setting, settingsFrame } from './http2/frames.ts';
+import { ErrorCode, Flag, FrameType, frame, preface, Setting, settingsFrame, windowUpdate } from './http2/frames.ts';
 import { encodeFields, HpackDecoder } from './http2/hpack.ts';
 
 const text = { decode: (bytes: Buffer) => decoded(bytes), encode: (value: string) => Buffer.from(value) };
@@ -381,6 +381,34 @@ test('grpc: pings in a row without a call: the third is forgiven, the fourth is 
   );
   raw.send(ping);
   assert.deepEqual(code(await raw.goAway()), [ErrorCode.ENHANCE_YOUR_CALM, 'too_many_pings']);
+});
+
+test('grpc: a ping upon each piece of an answer, as Go clients measure the line: never too many', async (t) => {
+  const { port } = await start(t);
+  const raw = await openRaw(t, port);
+  const ping = frame(FrameType.PING, 0, 0, Buffer.alloc(8, 1));
+  const pieces = (stream: number) => raw.frames.filter((f) => f.type === FrameType.DATA && f.stream === stream);
+  const isCutOff = () => raw.frames.some((f) => f.type === FrameType.GOAWAY);
+  // One large message, as fast as the windows are opened for it.
+  const bytes = 400_000;
+  raw.send(headers(1, call('Large')), data(1, message(String(bytes))));
+  const got = () => pieces(1).reduce((sum, f) => sum + f.payload.length, 0);
+  for (let seen = 0; seen < bytes; seen = got()) {
+    await raw.until(() => got() > seen || isCutOff());
+    assert.equal(isCutOff(), false, `after ${got()} bytes`);
+    raw.send(ping, windowUpdate(0, 20_000), windowUpdate(1, 20_000));
+  }
+  // Many small ones on a stream that stays.
+  raw.send(headers(3, call('Stream')));
+  for (let i = 1; i <= 10; i++) {
+    raw.send(data(3, message('a'), false));
+    await raw.until(() => pieces(3).length === i || isCutOff());
+    assert.equal(isCutOff(), false, `after ${i} messages`);
+    raw.send(ping);
+  }
+  raw.send(headers(5, call('Echo')), data(5, message('b')));
+  await raw.until(() => pieces(5).length === 1 || isCutOff());
+  assert.equal(isCutOff(), false);
 });
 
 test('grpc: a connection that is silent: asked, and ended when it does not answer', async (t) => {

@@ -132,10 +132,15 @@ export class Http2Connection {
 
   /** The last frame of the stream was sent. */
   finished(stream: Http2Stream): void {
-    this.#pings.hasSentData = true;
+    this.sentData();
     this.streams.delete(stream.id);
     this.#blocked.delete(stream);
     if (this.isClosing) this.#events.ended(this);
+  }
+
+  /** A piece of an answer went out. Clients ping upon each to measure the line: that is no ping too many. */
+  sentData(): void {
+    this.#pings.hasSentData = true;
   }
 
   ping(): void {

@@ -67,6 +67,7 @@ export class Http2Stream {
     const out = Buffer.allocUnsafe(frameHeaderBytes + block.length);
     block.copy(out, writeFrameHeader(out, 0, block.length, FrameType.HEADERS, Flag.END_HEADERS, this.id));
     this.connection.send(out);
+    this.connection.sentData();
   }
 
   /** False: it is sent all the same, but more should wait for drain(). */
@@ -94,6 +95,7 @@ export class Http2Stream {
       return this.write([frame.subarray(frameHeaderBytes)]);
     }
     writeFrameHeader(frame, 0, length, FrameType.DATA, 0, this.id);
+    connection.sentData();
     this.sendWindow -= length;
     connection.sendWindow -= length;
     connection.send(frame);
@@ -119,6 +121,7 @@ export class Http2Stream {
       writeFrameHeader(header, 0, length, FrameType.DATA, 0, this.id);
       connection.send(header);
       connection.send(first.subarray(this.#sentOfFirst, this.#sentOfFirst + length));
+      connection.sentData();
       connection.sendWindow -= length;
       this.sendWindow -= length;
       this.#sentOfFirst += length;
