@@ -59,7 +59,7 @@ export class CachedResourceStorage implements ResourceStorage {
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
-    const deadline = this.#deadline();
+    const deadline = this.#deadline(options.revision);
     const source = await this.#sourceFor(options.revision, options.signal);
     if (source === 'cache' && !this.#cache.unreadable.has(key)) return this.#cache.get(key);
     const { kv } = this.#context;
@@ -71,7 +71,7 @@ export class CachedResourceStorage implements ResourceStorage {
 
   async list(options: ListOptions): Promise<ListResult> {
     const { prefix, revision, limit = 0, match, continueToken } = options;
-    const deadline = this.#deadline();
+    const deadline = this.#deadline(revision);
     // One object has no pages.
     const isPaged = prefix.endsWith('/');
     if (continueToken && isPaged) {
@@ -131,8 +131,9 @@ export class CachedResourceStorage implements ResourceStorage {
     return this.#context.canRequestProgress() ? boundMs : lagBoundWithoutProgressMs;
   }
 
-  #deadline(): number {
-    return this.#context.clock.monotonic() + storeDeadlineMs;
+  /** Of a read that waits for nothing: none, for looking at the clock would be most of what it costs. */
+  #deadline(revision: number | undefined): number {
+    return revision === 0 ? Number.POSITIVE_INFINITY : this.#context.clock.monotonic() + storeDeadlineMs;
   }
 
   #currentRevision(signal: AbortSignal | undefined): Promise<number> {
@@ -190,8 +191,9 @@ export class CachedResourceStorage implements ResourceStorage {
     request: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { clock } = this.#context;
+    const boundMs = Math.min(storeDeadlineMs, Math.max(0, deadline - clock.monotonic()));
     try {
-      return await withDeadline(clock, Math.max(0, deadline - clock.monotonic()), signal, request);
+      return await withDeadline(clock, boundMs, signal, request);
     } catch (error) {
       throw error instanceof KvError ? toStatusError(error) : error;
     }
