@@ -1,12 +1,16 @@
 /**
  * A client of etcd's v3 API: typed requests with a deadline, fail-over between endpoints, and watches on one stream.
- * It repeats only what was certainly never sent; what may have been applied comes back as an EtcdError that says so.
+ * Reads are repeated, elsewhere if need be, until their deadline: they are linearizable, so that it does not matter
+ * which member answers. Writes are repeated only when they were certainly not proposed; a write that may have been
+ * applied comes back as an EtcdError that says so.
  */
-import type { Clock } from '#base/clock.ts';
+import { Metadata } from '@grpc/grpc-js';
+import { type Clock, sleep } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
 import { createEndpoints, type Endpoint, type TlsOptions } from './endpoints.ts';
-import { Code, EtcdError, etcdErrorOf } from './etcd-error.ts';
-import type { KeyValue, RangeResponse } from './key-value.ts';
+import { Code, EtcdError, etcdErrorOf, isNotProposed, isOutcomeUnknown } from './etcd-error.ts';
+import type { KeyValue, RangeResponse, ResponseHeader } from './key-value.ts';
+import { type InFlight, Liveness } from './liveness.ts';
 import type * as m from './messages.ts';
 import { Cluster, KV, Lease, Maintenance, type Method, Watch } from './rpc.ts';
 import { type WatchHandle, type WatchOptions, type WatchSink, WatchStream } from './watch-stream.ts';
@@ -15,6 +19,8 @@ import type { InitOf, MessageOf } from './wire.ts';
 export interface EtcdClientOptions {
   /** `http://host:port` or `https://host:port`. */
   endpoints: readonly string[];
+  /** Used while none of `endpoints` can be reached. */
+  fallbackEndpoints?: readonly string[];
   tls?: TlsOptions;
   clock: Clock;
   log: Logger;
@@ -77,25 +83,82 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
   });
   const requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
 
+  const liveness = new Liveness({
+    endpoints,
+    clock,
+    log,
+    ask: (endpoint, boundMs) =>
+      send(endpoint, KV.range, { key: Buffer.from([0]), countOnly: true }, clock.now() + boundMs).then(
+        () => true,
+        (error: EtcdError) => !isOutcomeUnknown(error.code),
+      ),
+  });
+
   async function unary<Req, Res>(
     method: Method<any, Req, Res, any>,
     request: Req,
     call: CallOptions & { endpoint?: string } = {},
   ): Promise<Res> {
     const deadline = clock.now() + (call.timeoutMs ?? requestTimeoutMs);
-    for (;;) {
+    // The first repetition goes elsewhere at once.
+    for (let pauseMs = 0; ; pauseMs = Math.min(Math.max(pauseMs * 2, repeatMinMs), repeatMaxMs)) {
       const endpoint = call.endpoint
         ? named(call.endpoint)
         : (endpoints.ready() ?? (await endpoints.connected(deadline, call.signal)));
       try {
-        return await send(endpoint, method, request, deadline, call.signal);
+        return await send(endpoint, method, request, deadline, call.signal, !call.endpoint);
       } catch (error) {
         if (!(error instanceof EtcdError)) throw error;
         if (error.code === Code.UNAVAILABLE || error.code === Code.DEADLINE_EXCEEDED) endpoints.avoid(endpoint);
-        const isUnsent = error.code === Code.UNAVAILABLE && !error.maybeApplied;
-        if (!isUnsent || call.endpoint || clock.now() >= deadline) throw error;
+        const isRepeatable = isNotProposed(error) || (error.code === Code.UNAVAILABLE && reads.has(method));
+        if (!isRepeatable || call.endpoint || clock.now() + pauseMs >= deadline || call.signal?.aborted) throw error;
+        if (pauseMs > 0) await sleep(clock, pauseMs, call.signal);
       }
     }
+  }
+
+  /** One try at one endpoint. */
+  function send<Req, Res>(
+    endpoint: Endpoint,
+    method: Method<any, Req, Res, any>,
+    request: Req,
+    deadline: number,
+    signal?: AbortSignal,
+    isWatchedOver = false,
+  ): Promise<Res> {
+    return new Promise((resolve, reject) => {
+      let givenUp: EtcdError | undefined;
+      const call = endpoint.client.makeUnaryRequest(
+        method.path,
+        method.request.encode,
+        method.response.decode,
+        request,
+        leaderMethods.has(method) ? requireLeader : noMetadata,
+        { deadline },
+        (error, response) => {
+          liveness.delete(inFlight);
+          signal?.removeEventListener('abort', cancel);
+          if (error) return reject(givenUp ?? etcdErrorOf(error));
+          const { header } = response as { header?: ResponseHeader };
+          if (header) liveness.sawTerm(header.raftTerm);
+          resolve(response!);
+        },
+      );
+      const inFlight: InFlight = {
+        endpoint,
+        kind: reads.has(method) ? 'read' : 'write',
+        since: clock.monotonic(),
+        term: liveness.term,
+        giveUp(error) {
+          givenUp = error;
+          call.cancel();
+        },
+      };
+      if (isWatchedOver && !slowMethods.has(method)) liveness.add(inFlight);
+      const cancel = () => call.cancel();
+      signal?.addEventListener('abort', cancel, { once: true });
+      if (signal?.aborted) cancel();
+    });
   }
 
   function named(url: string): Endpoint {
@@ -107,7 +170,25 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
   const watches = new WatchMultiplexer(async () => {
     const endpoint = endpoints.ready() ?? (await endpoints.connected(clock.now() + requestTimeoutMs));
     const { path, request, response } = Watch.watch;
-    return new WatchStream(endpoint.client.makeBidiStreamRequest(path, request.encode, response.decode));
+    const stream = new WatchStream(
+      endpoint.client.makeBidiStreamRequest(path, request.encode, response.decode, requireLeader),
+      {
+        heard(header) {
+          inFlight.since = clock.monotonic();
+          liveness.sawTerm(header.raftTerm);
+        },
+        closed: () => liveness.delete(inFlight),
+      },
+    );
+    const inFlight: InFlight = {
+      endpoint,
+      kind: 'stream',
+      since: clock.monotonic(),
+      term: liveness.term,
+      giveUp: (error) => stream.close(error),
+    };
+    liveness.add(inFlight);
+    return stream;
   });
 
   return {
@@ -145,6 +226,7 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
     },
     watch: (request, sink) => watches.watch(request, sink),
     close() {
+      liveness.close();
       watches.close();
       endpoints.close();
       log.debug({}, 'etcd client closed');
@@ -152,31 +234,25 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
   };
 }
 
-function send<Req, Res>(
-  endpoint: Endpoint,
-  method: Method<any, Req, Res, any>,
-  request: Req,
-  deadline: number,
-  signal: AbortSignal | undefined,
-): Promise<Res> {
-  return new Promise((resolve, reject) => {
-    const call = endpoint.client.makeUnaryRequest(
-      method.path,
-      method.request.encode,
-      method.response.decode,
-      request,
-      { deadline },
-      (error, response) => {
-        signal?.removeEventListener('abort', cancel);
-        if (error) reject(etcdErrorOf(error));
-        else resolve(response!);
-      },
-    );
-    const cancel = () => call.cancel();
-    signal?.addEventListener('abort', cancel, { once: true });
-    if (signal?.aborted) cancel();
-  });
-}
+/** Between tries at a store that answers that it cannot just now: an election takes a second or more. */
+const repeatMinMs = 20;
+const repeatMaxMs = 250;
+
+const reads: ReadonlySet<Method> = new Set([
+  KV.range,
+  Lease.timeToLive,
+  Lease.leases,
+  Cluster.memberList,
+  Maintenance.status,
+]);
+/** They may take long at a member that is well. */
+const slowMethods: ReadonlySet<Method> = new Set([KV.compact, Maintenance.defragment, Maintenance.hashKv]);
+
+/** A member without a leader refuses these at once, instead of waiting for one: another may have one. */
+const leaderMethods: ReadonlySet<Method> = new Set([...Object.values(KV), ...Object.values(Lease)]);
+const requireLeader = new Metadata();
+requireLeader.set('hasleader', 'true');
+const noMetadata = new Metadata();
 
 /** One request and one answer over a method that is made for streams. */
 function exchange<Req, Res>(
@@ -187,7 +263,7 @@ function exchange<Req, Res>(
 ): Promise<Res> {
   return new Promise((resolve, reject) => {
     const { path, request: req, response: res } = method;
-    const stream = endpoint.client.makeBidiStreamRequest(path, req.encode, res.decode, { deadline });
+    const stream = endpoint.client.makeBidiStreamRequest(path, req.encode, res.decode, requireLeader, { deadline });
     stream.on('data', (response: Res) => {
       resolve(response);
       stream.cancel();

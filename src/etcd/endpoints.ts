@@ -1,5 +1,5 @@
 /**
- * The members a client knows and the connection it uses. One is in use at a time; when it is away, the next one that
+ * The endpoints a client knows and the connection it uses. One is in use at a time; when it is away, the next one that
  * can be connected takes its place. A request is handed only to a connection that stands, so that a request which
  * finds none is known never to have been sent.
  */
@@ -18,17 +18,23 @@ export interface TlsOptions {
 
 export interface Endpoint {
   url: string;
+  /** Used only while none of the others can be. */
+  isFallback: boolean;
   client: Client;
 }
 
 export interface Endpoints {
   all: readonly Endpoint[];
+  readonly current: Endpoint;
   /** The one in use, if it is connected now. */
   ready(): Endpoint | undefined;
   /** Waits for a connection to any; EtcdError UNAVAILABLE (never sent) when none comes before the deadline. */
   connected(deadline: number, signal?: AbortSignal): Promise<Endpoint>;
+  /** Waits for a connection to this one, on the wall clock; false when none comes. */
+  connect(endpoint: Endpoint, deadline: number): Promise<boolean>;
   /** This one failed us: begin with the next. */
   avoid(endpoint: Endpoint): void;
+  use(endpoint: Endpoint): void;
   close(): void;
 }
 
@@ -37,6 +43,8 @@ const nextEndpointAfterMs = 200;
 
 export interface EndpointsOptions {
   endpoints: readonly string[];
+  /** Where to turn when none of `endpoints` can be reached. */
+  fallbackEndpoints?: readonly string[];
   tls?: TlsOptions;
   clock: Clock;
   log: Logger;
@@ -45,53 +53,79 @@ export interface EndpointsOptions {
 
 export function createEndpoints(options: EndpointsOptions): Endpoints {
   const { clock, log } = options;
-  const all = options.endpoints.map((url) => ({ url, client: connect(url, options) }));
-  let current = 0;
+  const endpoint = (url: string, isFallback: boolean): Endpoint => ({
+    url,
+    isFallback,
+    client: newConnection(url, options),
+  });
+  const all = [
+    ...options.endpoints.map((url) => endpoint(url, false)),
+    ...(options.fallbackEndpoints ?? []).map((url) => endpoint(url, true)),
+  ];
+  let current = all[0]!;
   let isClosed = false;
 
-  const stateOf = (endpoint: Endpoint, tryToConnect: boolean) => {
+  const stateOf = ({ client }: Endpoint) => {
     try {
-      return endpoint.client.getChannel().getConnectivityState(tryToConnect);
+      return client.getChannel().getConnectivityState(true);
     } catch {
       return connectivityState.SHUTDOWN;
     }
   };
 
+  function use(endpoint: Endpoint): void {
+    if (endpoint === current) return;
+    log.info({ endpoint: endpoint.url, before: current.url }, 'etcd endpoint chosen');
+    current = endpoint;
+  }
+
   return {
     all,
-    ready() {
-      const endpoint = all[current]!;
-      return !isClosed && stateOf(endpoint, true) === connectivityState.READY ? endpoint : undefined;
+    get current() {
+      return current;
     },
+    ready: () => (!isClosed && stateOf(current) === connectivityState.READY ? current : undefined),
     async connected(deadline, signal) {
       for (let tried = 1; ; tried++) {
         if (isClosed) throw new EtcdError(Code.CANCELLED, 'the etcd client is closed', false);
         if (signal?.aborted) throw new EtcdError(Code.CANCELLED, 'the request was cancelled', false);
-        const first = current;
-        for (let i = 0; i < Math.min(tried, all.length); i++) {
-          const at = (first + i) % all.length;
-          if (stateOf(all[at]!, true) !== connectivityState.READY) continue;
-          if (at !== current) log.info({ endpoint: all[at]!.url }, 'etcd endpoint chosen');
-          current = at;
-          return all[at]!;
+        // From the one in use on; those to fall back to come last, whichever that is.
+        const first = all.indexOf(current);
+        const inOrder = [...all.slice(first), ...all.slice(0, first)].sort(fallbackLast);
+        const candidates = inOrder.slice(0, tried);
+        const found = candidates.find((e) => stateOf(e) === connectivityState.READY);
+        if (found) {
+          use(found);
+          return found;
         }
         const left = deadline - clock.now();
         if (left <= 0) {
           throw new EtcdError(Code.UNAVAILABLE, `no connection to etcd (${all.map((e) => e.url).join(', ')})`, false);
         }
-        const newest = all[(first + Math.min(tried, all.length) - 1) % all.length]!;
-        await stateChange(newest, Math.min(left, nextEndpointAfterMs), clock);
+        await stateChange(candidates.at(-1)!, Math.min(left, nextEndpointAfterMs), clock);
+      }
+    },
+    async connect(endpoint, deadline) {
+      for (;;) {
+        const state = stateOf(endpoint);
+        if (state === connectivityState.READY) return true;
+        const left = deadline - clock.now();
+        if (left <= 0 || isClosed || state === connectivityState.TRANSIENT_FAILURE) return false;
+        await stateChange(endpoint, left, clock);
       }
     },
     avoid(endpoint) {
-      if (all[current] === endpoint) current = (current + 1) % all.length;
+      if (endpoint === current) use(all[(all.indexOf(endpoint) + 1) % all.length]!);
     },
+    use,
     close() {
       isClosed = true;
       for (const endpoint of all) endpoint.client.close();
     },
   };
 }
+
+const fallbackLast = (a: Endpoint, b: Endpoint) => Number(a.isFallback) - Number(b.isFallback);
 
 function stateChange(endpoint: Endpoint, withinMs: number, clock: Clock): Promise<void> {
   return new Promise((resolve) => {
@@ -105,7 +139,7 @@ function stateChange(endpoint: Endpoint, withinMs: number, clock: Clock): Promis
 }
 
 /** `https://host:port` or `http://host:port`, as in --etcd-servers. */
-function connect(url: string, options: EndpointsOptions): Client {
+function newConnection(url: string, options: EndpointsOptions): Client {
   const { protocol, host, hostname } = new URL(url);
   const { tls } = options;
   const channel = channelOptions(options.sendMessageBytesMax);

@@ -20,6 +20,12 @@ export const etcdErrors = {
   leaseExists: [Code.FAILED_PRECONDITION, 'etcdserver: lease already exists'],
   leaseTtlTooLarge: [Code.OUT_OF_RANGE, 'etcdserver: too large lease TTL'],
   permissionDenied: [Code.PERMISSION_DENIED, 'etcdserver: permission denied'],
+  noLeader: [Code.UNAVAILABLE, 'etcdserver: no leader'],
+  leaderChanged: [Code.UNAVAILABLE, 'etcdserver: leader changed'],
+  stopped: [Code.UNAVAILABLE, 'etcdserver: server stopped'],
+  timedOut: [Code.UNAVAILABLE, 'etcdserver: request timed out'],
+  timedOutByLeader: [Code.UNAVAILABLE, 'etcdserver: request timed out, possibly due to previous leader failure'],
+  timedOutByConnection: [Code.UNAVAILABLE, 'etcdserver: request timed out, possibly due to connection lost'],
 } as const satisfies Record<string, readonly [Code, string]>;
 
 const codes = new Map<string, Code>(Object.values(etcdErrors).map(([code, text]) => [text, code]));

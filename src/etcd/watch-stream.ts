@@ -5,7 +5,7 @@
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { Code, EtcdError, etcdErrorOf } from './etcd-error.ts';
-import type { Event, WatchResponse } from './key-value.ts';
+import type { Event, ResponseHeader, WatchResponse } from './key-value.ts';
 import type { WatchCreateRequest, WatchRequest } from './messages.ts';
 import type { InitOf } from './wire.ts';
 
@@ -34,6 +34,12 @@ export interface WatchHandle {
 
 type Stream = ClientDuplexStream<InitOf<typeof WatchRequest>, WatchResponse>;
 
+/** Who looks after the connection. */
+export interface StreamObserver {
+  heard(header: ResponseHeader): void;
+  closed(): void;
+}
+
 interface Watcher {
   options: WatchOptions;
   sink: WatchSink;
@@ -48,10 +54,15 @@ export class WatchStream {
   readonly #queued: Watcher[] = [];
   #creating: Watcher | undefined;
   readonly #byId = new Map<number, Watcher>();
+  readonly #observer: StreamObserver;
 
-  constructor(stream: Stream) {
+  constructor(stream: Stream, observer: StreamObserver) {
     this.#stream = stream;
-    stream.on('data', (response: WatchResponse) => this.#receive(response));
+    this.#observer = observer;
+    stream.on('data', (response: WatchResponse) => {
+      observer.heard(response.header);
+      this.#receive(response);
+    });
     stream.on('error', (error) => this.close(etcdErrorOf(error)));
     stream.on('end', () =>
       this.close(new EtcdError(Code.UNAVAILABLE, 'the watch stream was ended by the store', false)),
@@ -73,6 +84,7 @@ export class WatchStream {
   close(error: EtcdError): void {
     if (!this.isOpen) return;
     this.isOpen = false;
+    this.#observer.closed();
     this.#stream.cancel();
     const watchers = [...this.#byId.values(), ...(this.#creating ? [this.#creating] : []), ...this.#queued];
     this.#byId.clear();
