@@ -26,6 +26,7 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
     { createEtcdClient },
     { kvOfClient },
     { withKeyPrefix },
+    { withWriteEpoch },
     { createStorageBackend },
     { createScheme },
     { countStoreRequests },
@@ -35,6 +36,7 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
     import('#etcd/client.ts'),
     import('#storage/etcd3/client-kv.ts'),
     import('#storage/etcd3/key-prefix.ts'),
+    import('#storage/etcd3/write-epoch.ts'),
     import('#storage/cacher/backend.ts'),
     import('#apis/scheme.ts'),
     import('#apiserver/health/store-metrics.ts'),
@@ -51,7 +53,8 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
   });
   const random = Math.random;
   const scheme = createScheme();
-  const store = countStoreRequests(withKeyPrefix(kvOfClient(client), prefix.replace(/\/+$/, '')), realClock);
+  const kv = withKeyPrefix(kvOfClient(client), prefix.replace(/\/+$/, ''));
+  const store = countStoreRequests(withWriteEpoch(kv, realClock, writeEpochKey), realClock);
   const backend = createStorageBackend({
     client: store.kv,
     clock: realClock,
@@ -73,6 +76,9 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
   await running.run(signal);
   client.close();
 }
+
+/** Among the other keys, though not a resource's. */
+const writeEpochKey = '/registry/evenkeel.dev/write-epoch';
 
 async function etcdTls(caFile: string, certFile: string, keyFile: string): Promise<ClientTls> {
   if (caFile === '') throw new OperatorError('--etcd-cafile is missing: give the authority of the https etcd servers');
