@@ -10,6 +10,7 @@ import { createEtcdClient, type EtcdClientOptions } from '#etcd/client.ts';
 import { Code, EtcdError } from '#etcd/etcd-error.ts';
 import { realClock } from '#os/real-clock.ts';
 import { makeAuthority } from './etcd-certificates.ts';
+import { EtcdCluster, withoutRealEtcd } from './etcd-cluster.ts';
 import { freePort, startOurEtcd } from './etcd-processes.ts';
 import { text } from './etcd-suite.ts';
 
@@ -103,6 +104,99 @@ test('etcd client: a frozen store: the deadline holds, and it is uncertain', asy
   await assert.rejects(cancelled, failure(Code.CANCELLED, true));
   etcd.child.kill('SIGCONT');
   await client.range({ key: text('a') });
+});
+
+async function frozenOfTwo(t: TestContext) {
+  const [frozen, other] = [await startOurEtcd(), await startOurEtcd()];
+  t.after(() => Promise.all([frozen.stop(), other.stop()]));
+  const client = clientOf(t, [frozen.endpoint, other.endpoint]);
+  const before = (await client.range({ key: text('a') })).header.clusterId;
+  const closed = Promise.withResolvers<EtcdError>();
+  const created = Promise.withResolvers<void>();
+  client.watch(
+    { key: text('a') },
+    { created: () => created.resolve(), events() {}, progress() {}, compacted() {}, closed: closed.resolve },
+  );
+  await created.promise;
+  frozen.child.kill('SIGSTOP');
+  return { client, before, closed: closed.promise, frozen, other };
+}
+
+test('etcd client: one of two is frozen: reads are answered by the other, writes are told uncertain', async (t) => {
+  const { client, before, closed } = await frozenOfTwo(t);
+  // Long deadlines: what ends them is that the other answers.
+  const put = client.put({ key: text('a') }, { timeoutMs: 60_000 });
+  const refused = assert.rejects(put, failure(Code.UNAVAILABLE, true));
+  const reads = [1, 2, 3].map(() => client.range({ key: text('a') }, { timeoutMs: 60_000 }));
+  for (const read of reads) assert.notEqual((await read).header.clusterId, before);
+  await refused;
+  assert.equal((await closed).code, Code.UNAVAILABLE);
+});
+
+test('etcd client: one of two is frozen: a quiet watch on it is closed, without any request', async (t) => {
+  const { closed } = await frozenOfTwo(t);
+  assert.match((await closed).message, /does not answer/);
+});
+
+test('etcd client: all are frozen: none is given up, and requests are answered once they thaw', async (t) => {
+  const { client, before, frozen, other } = await frozenOfTwo(t);
+  other.child.kill('SIGSTOP');
+  const put = client.put({ key: text('a') }, { timeoutMs: 60_000 });
+  await assert.rejects(client.range({ key: text('a') }, { timeoutMs: 2_500 }), failure(Code.DEADLINE_EXCEEDED, true));
+  frozen.child.kill('SIGCONT');
+  assert.equal((await put).header!.clusterId, before);
+});
+
+test('etcd client: a fallback endpoint: used while the others are away, and left when one is back', async (t) => {
+  const [first, fallback] = [await startOurEtcd(), await startOurEtcd()];
+  t.after(() => Promise.all([first.stop(), fallback.stop()]));
+  const client = clientOf(t, [first.endpoint], { fallbackEndpoints: [fallback.endpoint] });
+  const clusterOf = async () => (await client.range({ key: text('a') })).header.clusterId;
+  const home = await clusterOf();
+  await first.end('SIGKILL');
+  assert.notEqual(await clusterOf(), home);
+  const closed = Promise.withResolvers<EtcdError>();
+  const created = Promise.withResolvers<void>();
+  client.watch(
+    { key: text('a') },
+    { created: () => created.resolve(), events() {}, progress() {}, compacted() {}, closed: closed.resolve },
+  );
+  await created.promise;
+  const again = await startOurEtcd([`--listen-client-urls=${first.endpoint}`], first.dataDir);
+  t.after(() => again.end('SIGKILL'));
+  assert.match((await closed.promise).message, /moved/);
+  assert.equal(await clusterOf(), home);
+});
+
+test('etcd client: a member that lost its leader: reads, writes and watches go on elsewhere', {
+  skip: withoutRealEtcd,
+}, async (t) => {
+  const cluster = await EtcdCluster.start(3);
+  t.after(() => cluster.stop());
+  const [alone, ...others] = cluster.members;
+  const files = { cert: cluster.server.cert, key: cluster.server.key, ca: cluster.caFile };
+  const other = await startOurEtcd([
+    '--listen-client-urls=https://127.0.0.1:0',
+    `--cert-file=${files.cert}`,
+    `--key-file=${files.key}`,
+    `--trusted-ca-file=${files.ca}`,
+  ]);
+  t.after(() => other.stop());
+  const client = clientOf(t, [alone!.endpoint, other.endpoint], { tls: cluster.tls() });
+  const before = (await client.put({ key: text('a') })).header!.clusterId;
+  const closed = Promise.withResolvers<EtcdError>();
+  const created = Promise.withResolvers<void>();
+  client.watch(
+    { key: text('a') },
+    { created: () => created.resolve(), events() {}, progress() {}, compacted() {}, closed: closed.resolve },
+  );
+  await created.promise;
+  await Promise.all(others.map((member) => cluster.kill(member)));
+  await closed.promise;
+  // Back at the first, whose process is well: it must say itself that it cannot serve.
+  const alsoFirst = clientOf(t, [alone!.endpoint, other.endpoint], { tls: cluster.tls() });
+  assert.notEqual((await alsoFirst.put({ key: text('b') })).header!.clusterId, before);
+  assert.notEqual((await client.range({ key: text('b') })).header.clusterId, before);
 });
 
 test('etcd client: refused by the store: certainly not applied', async (t) => {
