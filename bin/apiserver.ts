@@ -4,7 +4,7 @@ import { apiServerFlags } from '#apiserver/flags.ts';
 import { type ApiServerConfiguration, parseCommandLine } from '#apiserver/options.ts';
 import { OperatorError } from '#base/errors.ts';
 import { formatFlags } from '#base/flags.ts';
-import { createLogger } from '#base/log.ts';
+import { createLogger, type Logger } from '#base/log.ts';
 import { realClock } from '#os/real-clock.ts';
 import { runProcess } from './process.ts';
 
@@ -23,37 +23,34 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
   const log = createLogger('apiserver', options.isVerbose ? 'debug' : 'info');
   for (const warning of warnings) log.warn({}, warning);
   const [
-    { createEtcdClient },
     { kvOfClient },
     { withKeyPrefix },
     { withWriteEpoch },
+    { readHeader },
     { createStorageBackend },
     { createScheme },
     { countStoreRequests },
     { watchCacheSizesByPrefix },
     { startApiServer },
+    { members, reads },
   ] = await Promise.all([
-    import('#etcd/client.ts'),
     import('#storage/etcd3/client-kv.ts'),
     import('#storage/etcd3/key-prefix.ts'),
     import('#storage/etcd3/write-epoch.ts'),
+    import('#storage/cacher/current-revision.ts'),
     import('#storage/cacher/backend.ts'),
     import('#apis/scheme.ts'),
     import('#apiserver/health/store-metrics.ts'),
     import('#apiserver/watch-cache-sizes.ts'),
     import('#apiserver/apiserver.ts'),
+    etcdClients(options.etcd, log),
   ]);
-  const { servers, caFile, certFile, keyFile, prefix } = options.etcd;
-  const isTls = servers.some((s) => s.startsWith('https:'));
-  const client = createEtcdClient({
-    endpoints: servers,
-    ...(isTls ? { tls: await etcdTls(caFile, certFile, keyFile) } : {}),
-    clock: realClock,
-    log,
-  });
   const random = Math.random;
   const scheme = createScheme();
-  const kv = withKeyPrefix(kvOfClient(client), prefix.replace(/\/+$/, ''));
+  const direct = kvOfClient(members, reads);
+  // The gRPC proxy does not pass requests for progress on, whatever the version of the members behind it.
+  const reachable = reads === members ? direct : { ...direct, version: async () => 'a proxy' };
+  const kv = withKeyPrefix(reachable, options.etcd.prefix.replace(/\/+$/, ''));
   const store = countStoreRequests(withWriteEpoch(kv, realClock, writeEpochKey), realClock);
   const backend = createStorageBackend({
     client: store.kv,
@@ -64,9 +61,13 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
     defaultWatchCacheSize: options.watchCache.defaultSize,
     compactionIntervalMs: options.etcd.compactionIntervalMs,
   });
+  const pingMembers = (signal: AbortSignal) => readHeader(kvOfClient(members), '/registry/', signal);
   const running = await startApiServer(options, {
     scheme,
-    backend,
+    backend:
+      reads === members
+        ? backend
+        : { ...backend, ping: (signal) => Promise.all([backend.ping(signal), pingMembers(signal)]).then(() => {}) },
     storeMetrics: store.render,
     clock: realClock,
     random,
@@ -74,7 +75,25 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
   });
   log.info({ addresses: running.server.addresses() }, 'serving');
   await running.run(signal);
-  client.close();
+  members.close();
+  if (reads !== members) reads.close();
+}
+
+/** Of the members, and of what stands before them for reads; the same one when nothing does. */
+async function etcdClients(etcd: ApiServerConfiguration['etcd'], log: Logger) {
+  const { servers, readServers, caFile, certFile, keyFile } = etcd;
+  const { createEtcdClient } = await import('#etcd/client.ts');
+  const isTls = [...servers, ...readServers].some((s) => s.startsWith('https:'));
+  const common = { ...(isTls ? { tls: await etcdTls(caFile, certFile, keyFile) } : {}), clock: realClock, log };
+  const members = createEtcdClient({ ...common, endpoints: servers });
+  if (readServers.length === 0) return { members, reads: members };
+  const reads = createEtcdClient({
+    ...common,
+    log: log.child({ client: 'reads' }),
+    endpoints: readServers,
+    fallbackEndpoints: servers,
+  });
+  return { members, reads };
 }
 
 /** Among the other keys, though not a resource's. */

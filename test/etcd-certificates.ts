@@ -27,10 +27,11 @@ export async function makeAuthority(dir: string, name: string) {
   writeFileSync(caFile, ca.toString('pem'));
   return {
     caFile,
+    /** '' : without a common name, as etcd's gRPC proxy wants its own. */
     async issue(commonName: string, notAfter = validity.notAfter): Promise<CertificateFiles> {
       const own = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
       const certificate = await x509.X509CertificateGenerator.create({
-        subject: `CN=${commonName}`,
+        subject: commonName === '' ? 'O=proxies' : `CN=${commonName}`,
         issuer: ca.subject,
         publicKey: own.publicKey as any,
         signingKey: keys.privateKey as any,

@@ -28,14 +28,14 @@ export class EtcdCluster {
   readonly caFile: string;
   readonly server: CertificateFiles;
   readonly client: CertificateFiles;
+  readonly #proxy: CertificateFiles;
   readonly members: Member[] = [];
   readonly #proxies: ChildProcess[] = [];
 
-  private constructor(directory: string, caFile: string, server: CertificateFiles, client: CertificateFiles) {
+  private constructor(directory: string, caFile: string, certificates: readonly CertificateFiles[]) {
     this.directory = directory;
     this.caFile = caFile;
-    this.server = server;
-    this.client = client;
+    [this.server, this.client, this.#proxy] = certificates as [CertificateFiles, CertificateFiles, CertificateFiles];
   }
 
   /** Resolves once it has a leader. */
@@ -43,7 +43,8 @@ export class EtcdCluster {
     const directory = mkdtempSync(join(tmpdir(), 'etcd-cluster-'));
     const authority = await makeAuthority(directory, 'ca');
     const server = await authority.issue('etcd');
-    const cluster = new EtcdCluster(directory, authority.caFile, server, await authority.issue('client'));
+    const [client, proxy] = [await authority.issue('client'), await authority.issue('')];
+    const cluster = new EtcdCluster(directory, authority.caFile, [server, client, proxy]);
     const all: { name: string; endpoint: string; peer: string }[] = [];
     for (let i = 1; i <= size; i++) {
       const [client, peer] = [await freePort(), await freePort()];
@@ -78,8 +79,8 @@ export class EtcdCluster {
     return this.members.map((m) => m.endpoint);
   }
 
-  member(at: Member | string): Member {
-    return typeof at === 'string' ? this.members.find((m) => m.endpoint === at)! : at;
+  member(endpoint: string): Member {
+    return this.members.find((m) => m.endpoint === endpoint)!;
   }
 
   tls() {
@@ -144,8 +145,8 @@ export class EtcdCluster {
     ]);
   }
 
-  /** A gRPC proxy in front of the members. The pair gives its address and the process. */
-  async startProxy(): Promise<{ endpoint: string; child: ChildProcess; restart(): void }> {
+  /** A gRPC proxy in front of the members, or of some. */
+  async startProxy(endpoints = this.endpoints): Promise<{ endpoint: string; child: ChildProcess; restart(): void }> {
     const listen = `127.0.0.1:${await freePort()}`;
     const run = () => {
       const child = spawn(
@@ -153,11 +154,11 @@ export class EtcdCluster {
         [
           'grpc-proxy',
           'start',
-          `--endpoints=${this.endpoints.join()}`,
+          `--endpoints=${endpoints.join()}`,
           `--listen-addr=${listen}`,
           `--cacert=${this.caFile}`,
-          `--cert=${this.client.cert}`,
-          `--key=${this.client.key}`,
+          `--cert=${this.#proxy.cert}`,
+          `--key=${this.#proxy.key}`,
         ],
         { stdio: ['ignore', 'ignore', openSync(join(this.directory, `proxy-${listen}.log`), 'a')] },
       );

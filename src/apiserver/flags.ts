@@ -73,6 +73,12 @@ const used: Record<string, string> = {
 
 const own: readonly FlagSpec[] = [
   {
+    name: 'etcd-read-servers',
+    kind: 'strings',
+    description:
+      'etcd grpc-proxies in front of the --etcd-servers: lists, reads and watches go there, writes to the servers themselves; while no proxy answers, everything does',
+  },
+  {
     name: 'health-port',
     kind: 'int',
     default: '8001',

@@ -21,6 +21,8 @@ export interface ApiServerConfiguration {
   federation: { sources: { name: string; url: string }[]; certFile: string; keyFile: string };
   etcd: {
     servers: string[];
+    /** Where reads and watches go; empty: to `servers`. */
+    readServers: string[];
     prefix: string;
     caFile: string;
     certFile: string;
@@ -93,9 +95,9 @@ function toOptions(flags: ParsedFlags): ApiServerConfiguration {
   const servers = flags.strings('etcd-servers');
   if (servers.length === 0)
     throw new UsageError('--etcd-servers is missing: give the store, such as --etcd-servers=http://127.0.0.1:2379');
-  for (const server of servers)
-    if (!/^(https?|unixs?):\/\/[^/]/.test(server))
-      throw new UsageError(`invalid value ${JSON.stringify(server)} for --etcd-servers: give http(s)://host:port`);
+  const readServers = flags.strings('etcd-read-servers');
+  checkEtcdUrls('etcd-servers', servers);
+  checkEtcdUrls('etcd-read-servers', readServers);
   const issuers = flags.strings('service-account-issuer');
   const serviceAccountIssuers = issuers.length > 0 ? issuers : ['https://kubernetes.default.svc'];
   const audiences = flags.strings('api-audiences');
@@ -131,6 +133,7 @@ function toOptions(flags: ParsedFlags): ApiServerConfiguration {
     },
     etcd: {
       servers,
+      readServers,
       prefix: flags.string('etcd-prefix'),
       caFile: flags.string('etcd-cafile'),
       certFile: flags.string('etcd-certfile'),
@@ -174,6 +177,12 @@ function toOptions(flags: ParsedFlags): ApiServerConfiguration {
     shutdownDelayMs: flags.durationMs('shutdown-delay-duration'),
     isVerbose: flags.int('v') >= 4,
   };
+}
+
+function checkEtcdUrls(flag: string, urls: readonly string[]): void {
+  for (const url of urls)
+    if (!/^(https?|unixs?):\/\/[^/]/.test(url))
+      throw new UsageError(`invalid value ${JSON.stringify(url)} for --${flag}: give http(s)://host:port`);
 }
 
 function address(flags: ParsedFlags, name: string): string {

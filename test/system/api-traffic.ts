@@ -4,8 +4,38 @@
  * from a read that began after it, the watch shows every revision once and in order.
  */
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
 import { Agent, request } from 'node:https';
+import type { TestContext } from 'node:test';
 import { until } from './control-plane.ts';
+
+let runs = 0;
+
+/** Traffic before, throughout and after `body`; then the judgement. */
+export async function underTraffic(
+  t: TestContext,
+  port: number,
+  body: (traffic: ApiTraffic) => Promise<void>,
+): Promise<void> {
+  const traffic = new ApiTraffic(port, 6, `t${++runs}`);
+  t.after(() => traffic.stop());
+  await traffic.start();
+  traffic.mark();
+  await body(traffic);
+  await traffic.flows();
+  t.diagnostic(`slowest request: ${traffic.slowest.ms} ms (${traffic.slowest.what}); ${traffic.requests} requests`);
+  await traffic.stopAndVerify();
+}
+
+/** Stopped as a whole, as by a hypervisor; its connections stand. */
+export async function frozen(process: ChildProcess, body: () => Promise<void>): Promise<void> {
+  process.kill('SIGSTOP');
+  try {
+    await body();
+  } finally {
+    process.kill('SIGCONT');
+  }
+}
 
 interface Answer {
   status: number;

@@ -59,14 +59,11 @@ export class ApiServerProcess {
     return (await fetch(`http://127.0.0.1:${this.#healthPort}/readyz`)).status === 200;
   }
 
-  /** The endpoint in use last, of these in their order. */
-  endpointOf(endpoints: readonly string[]): string {
-    const chosen = this.log
-      .split('\n')
-      .filter((line) => line.includes('etcd endpoint chosen'))
-      .map((line) => JSON.parse(line).endpoint as string)
-      .filter((endpoint) => endpoints.includes(endpoint));
-    return chosen.at(-1) ?? endpoints[0]!;
+  /** The endpoint that its client uses; undefined: the first it was given. */
+  endpointInUse(client?: 'reads'): string | undefined {
+    const lines = this.log.split('\n').filter((line) => line.includes('etcd endpoint chosen'));
+    const chosen = lines.map((line) => JSON.parse(line)).filter((entry) => entry.client === client);
+    return chosen.at(-1)?.endpoint;
   }
 
   async stop(): Promise<void> {
