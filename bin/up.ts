@@ -4,6 +4,7 @@ import { upPanel } from '#cli/panel.ts';
 import { styleFor } from '#cli/style.ts';
 import { dataDirAt, readRunRecord } from '#controlplane/data-dir.ts';
 import { killLeftovers } from '#controlplane/leftovers.ts';
+import { faultOfMemberCount, type StoreKind, type StoreWanted, storeDefaults } from '#controlplane/store-spec.ts';
 import { defaults, type RunningControlPlane, type UpOptions, up } from '#controlplane/up.ts';
 import { realClock } from '#os/real-clock.ts';
 import { connect, dataDirFlag, dataDirOf, program } from './local.ts';
@@ -17,6 +18,28 @@ export const flags: FlagSpec[] = [
     description: `API servers, schedulers and controller managers: 1 to 9 [kept, or ${defaults.masters}]`,
   },
   { name: 'nodes', kind: 'int', description: `simulated nodes: 0 to 1000 [kept, or ${defaults.nodes}]` },
+  {
+    name: 'store',
+    kind: 'string',
+    description: `embedded: evenkeel's own, or etcd: Debian's etcd-server [kept, or ${storeDefaults.kind}]`,
+  },
+  {
+    name: 'etcd-members',
+    kind: 'int',
+    description: `with --store etcd: 1, 3 or 5 [kept, or ${storeDefaults.members}]`,
+  },
+  {
+    name: 'heartbeat-interval',
+    kind: 'int',
+    min: 1,
+    description: `with --store etcd: milliseconds between a leader's heartbeats [kept, or ${storeDefaults.heartbeatIntervalMs}]`,
+  },
+  {
+    name: 'election-timeout',
+    kind: 'int',
+    min: 1,
+    description: `with --store etcd: milliseconds without one until an election [kept, or ${storeDefaults.electionTimeoutMs}]`,
+  },
   { name: 'port', kind: 'int', description: `where clients connect, on 127.0.0.1 [kept, or ${defaults.port}]` },
   { name: 'detach', kind: 'bool', description: 'return once it is up; stop it with evenkeel down' },
   { name: 'timeout', kind: 'duration', description: 'give up when it is not ready after this', default: '60s' },
@@ -79,6 +102,10 @@ function announce({ spec, dir, leaders }: RunningControlPlane, isJson: boolean):
     masters: spec.masters.map((m) => ({ name: m.name, address: `${m.address}:${m.apiserverPort}` })),
     leaders,
     nodes: { total: spec.nodes, ready: spec.nodes },
+    store: {
+      kind: spec.store.kind,
+      members: spec.store.members.map((m) => ({ name: m.name, address: `${m.address}:${m.clientPort}` })),
+    },
   };
   if (isJson) process.stdout.write(`${JSON.stringify(data)}\n`);
   else
@@ -94,9 +121,26 @@ function optionsOf(parsed: ParsedFlags): UpOptions {
     dataDir: dataDirOf(parsed),
     masters: inRange(parsed, 'masters', 1, 9),
     nodes: inRange(parsed, 'nodes', 0, 1000),
+    store: storeOptions(parsed),
     port: inRange(parsed, 'port', 1, 65535),
     timeoutMs: parsed.durationMs('timeout'),
     program,
+  };
+}
+
+function storeOptions(parsed: ParsedFlags): StoreWanted {
+  const kind = parsed.string('store');
+  if (parsed.has('store') && kind !== 'embedded' && kind !== 'etcd')
+    throw new UsageError(`--store takes embedded or etcd, not ${JSON.stringify(kind)}`);
+  const number = (flag: string) => (parsed.has(flag) ? parsed.int(flag) : undefined);
+  const members = number('etcd-members');
+  const fault = members === undefined ? undefined : faultOfMemberCount(members);
+  if (fault) throw new UsageError(`--etcd-members ${members}: ${fault}`);
+  return {
+    kind: parsed.has('store') ? (kind as StoreKind) : undefined,
+    members,
+    heartbeatIntervalMs: number('heartbeat-interval'),
+    electionTimeoutMs: number('election-timeout'),
   };
 }
 
@@ -116,6 +160,7 @@ Usage:
 Examples:
   ${name}
   ${name} --masters 1 --nodes 10
+  ${name} --store etcd --etcd-members 3
   ${name} --data-dir /tmp/second --port 7443 --detach
 
 Flags:

@@ -8,6 +8,7 @@ export interface PanelData {
   masters: { name: string; address: string; state?: string }[];
   leaders: { scheduler?: string; controllerManager?: string };
   nodes: { total: number; ready: number };
+  store: { kind: string; members: { name: string; address: string; state?: string }[] };
 }
 
 export function upPanel(data: PanelData, style: Style): string {
@@ -57,10 +58,11 @@ function fault({ running, orphaned }: StatusData): string {
 
 function facts(data: PanelData): string[] {
   const { scheduler = 'none', controllerManager = 'none' } = data.leaders;
+  const places = (name: string, all: readonly { name: string; address: string; state?: string }[]) =>
+    all.map((one, i) => row(i === 0 ? name : '', `${one.name}  ${one.address}${one.state ? `  ${one.state}` : ''}`));
   return [
-    ...data.masters.map((m, i) =>
-      row(i === 0 ? 'masters' : '', `${m.name}  ${m.address}${m.state ? `  ${m.state}` : ''}`),
-    ),
+    ...places('masters', data.masters),
+    ...(data.store.kind === 'embedded' ? [row('store', 'embedded')] : places('store', data.store.members)),
     row('leaders', `scheduler ${scheduler}, controller manager ${controllerManager}`),
     row('nodes', `${data.nodes.ready} of ${data.nodes.total} ready`),
   ];

@@ -20,7 +20,7 @@ import { isRunning, type ProcessIdentity, startTimeOf } from '#os/process-identi
 import type { ControlPlaneSpec } from './spec.ts';
 
 /** Raised when an older evenkeel could no longer read what a newer one wrote. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 export interface DataDir {
   readonly path: string;
@@ -79,7 +79,7 @@ export function openDataDir(path: string, uid: number | undefined): DataDir {
 export function readState(dir: DataDir): ControlPlaneSpec | undefined {
   const file = stateFile(dir);
   if (!existsSync(file)) return undefined;
-  const state = parse(file) as { formatVersion?: number; spec?: ControlPlaneSpec };
+  const state = parse(file) as { formatVersion?: number; spec?: ControlPlaneSpec & { storePort?: number } };
   if (typeof state.formatVersion !== 'number' || !state.spec) {
     throw new OperatorError(`${file} is damaged: restore it, or choose another directory with --data-dir`);
   }
@@ -88,7 +88,11 @@ export function readState(dir: DataDir): ControlPlaneSpec | undefined {
       `${dir.path} was written by a newer evenkeel (format ${state.formatVersion}, this one reads ${formatVersion}): use that version, or another --data-dir`,
     );
   }
-  return state.spec;
+  const { storePort, ...spec } = state.spec;
+  // Format 1 had the embedded store alone.
+  if (storePort)
+    spec.store = { kind: 'embedded', members: [{ name: 'etcd', address: '127.0.0.1', clientPort: storePort }] };
+  return spec;
 }
 
 export function writeState(dir: DataDir, spec: ControlPlaneSpec): void {

@@ -9,9 +9,14 @@ import { type ProcessIdentity, startTimeOf } from '#os/process-identity.ts';
 
 export interface HostProcessOptions {
   name: string;
-  command: readonly string[];
+  /** Asked before every start. */
+  command(): readonly string[];
   logFile: string;
   env?: NodeJS.ProcessEnv;
+  /** Before every start; when it rejects, the start is put off. */
+  prepare?(): Promise<void>;
+  /** Told why a start was put off. */
+  onPutOff?(error: unknown): void;
   /** Told of every start, so that the run record names the living. */
   onStart(identity: ProcessIdentity): void;
   /** Told of every end that was not asked for. */
@@ -55,6 +60,16 @@ export class HostProcess {
   async #supervise(): Promise<void> {
     let delay = backoffMs.initial;
     while (!this.#isStopping) {
+      try {
+        await this.#options.prepare?.();
+        if (this.#isStopping) return;
+      } catch (error) {
+        if (this.#isStopping) return;
+        this.#options.onPutOff?.(error);
+        await sleep(this.#clock, delay);
+        delay = Math.min(delay * 2, backoffMs.max);
+        continue;
+      }
       const startedAt = this.#clock.monotonic();
       const { code, signal } = await this.#runOnce();
       if (this.#isStopping) return;
@@ -66,7 +81,8 @@ export class HostProcess {
   }
 
   #runOnce(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
-    const { command, logFile, env } = this.#options;
+    const { logFile, env } = this.#options;
+    const command = this.#options.command();
     const log = openLog(logFile);
     const child = spawn(command[0]!, command.slice(1), {
       detached: true,

@@ -19,11 +19,14 @@ export interface Leftovers {
 export function leftoversIn(dir: DataDir): Leftovers {
   const processes = (readRunRecord(dir)?.processes ?? []).filter(isRunning);
   return {
-    kubelets: processes.filter((p) => p.name !== 'etcd'),
+    kubelets: processes.filter((p) => !isStore(p)),
     pods: podProcesses(dir),
-    stores: processes.filter((p) => p.name === 'etcd'),
+    stores: processes.filter(isStore),
   };
 }
+
+/** `etcd`, or the members `etcd1`, `etcd2` … */
+const isStore = ({ name }: { name: string }) => /^etcd\d*$/.test(name);
 
 export function isEmpty({ kubelets, pods, stores }: Leftovers): boolean {
   return kubelets.length + pods.length + stores.length === 0;

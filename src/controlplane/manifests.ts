@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { DataDir } from './data-dir.ts';
-import { type ControlPlaneSpec, type MasterSpec, storeHost } from './spec.ts';
+import type { ControlPlaneSpec, MasterSpec } from './spec.ts';
+import { clientUrl, type StoreSpec } from './store-spec.ts';
 
 export interface Manifest {
   /** `kube-apiserver.yaml` */
@@ -52,7 +53,7 @@ function apiserver(master: MasterSpec, spec: ControlPlaneSpec, dir: DataDir, pro
       '--authorization-mode=Node,RBAC',
       `--client-ca-file=${pki('ca.crt')}`,
       '--enable-admission-plugins=NodeRestriction',
-      `--etcd-servers=https://${storeHost}:${spec.storePort}`,
+      `--etcd-servers=${etcdServersOf(master, spec.store)}`,
       `--etcd-cafile=${pki('etcd/ca.crt')}`,
       `--etcd-certfile=${pki('apiserver-etcd-client.crt')}`,
       `--etcd-keyfile=${pki('apiserver-etcd-client.key')}`,
@@ -92,6 +93,12 @@ function apiserver(master: MasterSpec, spec: ControlPlaneSpec, dir: DataDir, pro
       }),
     },
   );
+}
+
+/** The member on the master's own host first: that one it prefers. */
+function etcdServersOf(master: MasterSpec, store: StoreSpec): string {
+  const own = store.members.filter((m) => m.address === master.address);
+  return [...own, ...store.members.filter((m) => !own.includes(m))].map(clientUrl).join();
 }
 
 function controllerManager(master: MasterSpec, dir: DataDir, program: Program): Manifest {

@@ -2,7 +2,8 @@
  * The control plane's keys and certificates, in kubeadm's layout under `pki/`. Made when missing, made again when a
  * certificate is about to expire or no longer fits the addresses; private keys are 0600. Clients are told apart by
  * certificate: each component has the identity upstream's RBAC bootstrap policy expects. The store has an authority of
- * its own that signs nothing but the store's and the API servers' certificates: nobody else gets in.
+ * its own that signs nothing but the store's certificates and those of its clients, the API servers and whoever asks for
+ * its health: nobody else gets in.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import type { CertificateAuthority, CertificateRequest } from '#base/certificate
 import type { Clock } from '#base/clock.ts';
 import { writeAtomically } from './data-dir.ts';
 import type { ControlPlaneSpec } from './spec.ts';
+import type { StoreSpec } from './store-spec.ts';
 
 /** A certificate that expires sooner than this is made again at the next start. */
 const renewBeforeMs = 30 * 86_400_000;
@@ -85,16 +87,7 @@ function leaves(spec: ControlPlaneSpec): Leaf[] {
       authority: 'front-proxy-ca',
       request: { commonName: 'front-proxy-client', usages: ['client'] },
     },
-    {
-      path: 'etcd/server',
-      authority: 'etcd/ca',
-      request: {
-        commonName: 'etcd',
-        usages: ['server', 'client'],
-        dnsNames: ['localhost'],
-        ipAddresses: ['127.0.0.1'],
-      },
-    },
+    ...storeLeaves(spec.store),
     {
       path: 'apiserver-etcd-client',
       authority: 'etcd/ca',
@@ -130,6 +123,32 @@ function leaves(spec: ControlPlaneSpec): Leaf[] {
         },
       },
     ]),
+  ];
+}
+
+function storeLeaves(store: StoreSpec): Leaf[] {
+  const leaf = (path: string, commonName: string, addresses: string[]): Leaf => ({
+    path: `etcd/${path}`,
+    authority: 'etcd/ca',
+    request: {
+      commonName,
+      usages: ['server', 'client'],
+      dnsNames: ['localhost'],
+      // etcd looks for the address that its peer comes from: on loopback that may be this one.
+      ipAddresses: [...new Set(['127.0.0.1', ...addresses])],
+    },
+  });
+  if (store.kind === 'embedded') return [leaf('server', 'etcd', [])];
+  return [
+    ...store.members.flatMap(({ name, address }) => [
+      leaf(`${name}/server`, name, [address]),
+      leaf(`${name}/peer`, name, [address]),
+    ]),
+    {
+      path: 'etcd/healthcheck-client',
+      authority: 'etcd/ca',
+      request: { commonName: 'kube-etcd-healthcheck-client', usages: ['client'] },
+    },
   ];
 }
 

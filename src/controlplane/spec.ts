@@ -4,12 +4,13 @@
  */
 import { createServer } from 'node:net';
 import { OperatorError } from '#base/errors.ts';
+import { type StoreMember, type StorePlan, type StoreSpec, storeOf } from './store-spec.ts';
 
 export interface ControlPlaneSpec {
   /** Where clients connect: the load balancer. */
   host: string;
   port: number;
-  storePort: number;
+  store: StoreSpec;
   loadBalancerAdminPort: number;
   masters: MasterSpec[];
   /** How many simulated nodes. */
@@ -29,12 +30,13 @@ export interface MasterSpec {
   kubeletPort: number;
 }
 
-export const storeHost = '127.0.0.1';
+const storeHost = '127.0.0.1';
 const loadBalancerHost = '127.0.0.1';
 
 /** Upstream's ports, for the control plane on upstream's port. */
 const upstream = {
   store: 2379,
+  storePeer: 2380,
   health: 8001,
   scheduler: 10259,
   controllerManager: 10257,
@@ -43,23 +45,31 @@ const upstream = {
 };
 
 /**
+ * `keptMembers`: of an etcd cluster that is there already.
+ *
  * On Linux every master has an address of its own (127.0.1.N) with the same port as the load balancer, as on real
  * hosts; elsewhere only 127.0.0.1 exists, and the masters differ by port.
  */
 export async function chooseSpec(
-  wanted: { port: number; masters: number; nodes: number },
+  wanted: { port: number; masters: number; nodes: number; store: StorePlan },
+  keptMembers: StoreMember[] | undefined,
   platform: NodeJS.Platform,
   random: () => number,
 ): Promise<ControlPlaneSpec> {
   if (!(await isFree(loadBalancerHost, wanted.port))) throw portInUse(loadBalancerHost, wanted.port);
   const preferred = portsBeside(wanted.port, random);
   const taken = new Set<string>();
+  for (const [host, port] of keptMembers ? listensAt(keptMembers) : []) {
+    if (!(await isFree(host, port))) throw portInUse(host, port);
+    taken.add(`${host}:${port}`);
+  }
   const free = (host: string, port: number) => firstFree(host, port, taken);
   const masters: MasterSpec[] = [];
   for (let i = 1; i <= wanted.masters; i++) {
     const ownAddress = platform === 'linux';
-    const address = ownAddress ? `127.0.1.${i}` : loadBalancerHost;
+    const address = addressOf(i, platform);
     if (ownAddress && !(await isFree(address, wanted.port))) throw portInUse(address, wanted.port);
+    taken.add(`${address}:${wanted.port}`);
     masters.push({
       name: `master${i}`,
       address,
@@ -70,16 +80,30 @@ export async function chooseSpec(
       kubeletPort: await free(address, preferred.kubelet),
     });
   }
+  const members = [...(keptMembers ?? [])];
+  if (wanted.store.kind === 'embedded')
+    members.push({ name: 'etcd', address: storeHost, clientPort: await free(storeHost, preferred.store) });
+  // On the masters' hosts, as kubeadm stacks them.
+  else
+    for (let i = members.length + 1; i <= wanted.store.memberCount; i++) {
+      const address = addressOf(i, platform);
+      const clientPort = await free(address, preferred.store);
+      members.push({ name: `etcd${i}`, address, clientPort, peerPort: await free(address, preferred.storePeer) });
+    }
   return {
     host: loadBalancerHost,
     port: wanted.port,
-    storePort: await free(storeHost, preferred.store),
+    store: storeOf(wanted.store, members),
     loadBalancerAdminPort: await free(loadBalancerHost, preferred.admin),
     masters,
     nodes: wanted.nodes,
     nodesHealthPort: await free(loadBalancerHost, preferred.admin + 1),
     serviceClusterIpRange: '10.96.0.0/16',
   };
+}
+
+function addressOf(host: number, platform: NodeJS.Platform): string {
+  return platform === 'linux' ? `127.0.1.${host}` : loadBalancerHost;
 }
 
 /** Away from where the kernel takes ports for outgoing connections (Linux: 32768 and up). */
@@ -99,10 +123,17 @@ function portsBeside(port: number, random: () => number): typeof upstream {
 export async function assertPortsFree(spec: ControlPlaneSpec): Promise<void> {
   const addresses: [string, number][] = [
     [spec.host, spec.port],
-    [storeHost, spec.storePort],
+    ...listensAt(spec.store.members),
     ...spec.masters.map((m): [string, number] => [m.address, m.apiserverPort]),
   ];
   for (const [host, port] of addresses) if (!(await isFree(host, port))) throw portInUse(host, port);
+}
+
+function listensAt(members: readonly StoreMember[]): [string, number][] {
+  return members.flatMap(({ address, clientPort, peerPort }): [string, number][] => [
+    [address, clientPort],
+    ...(peerPort ? [[address, peerPort] as [string, number]] : []),
+  ]);
 }
 
 function portInUse(host: string, port: number): OperatorError {

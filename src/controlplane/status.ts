@@ -9,6 +9,8 @@ import { isRunning } from '#os/process-identity.ts';
 import { type DataDir, readRunRecord, readState } from './data-dir.ts';
 import { isEmpty, leftoversIn } from './leftovers.ts';
 import { isNodeReady, isSimulated, leaderOf, leases, nodeResource } from './readiness.ts';
+import { type MemberState, stateOfMembers } from './store-health.ts';
+import type { StoreKind } from './store-spec.ts';
 
 export interface ControlPlaneStatus {
   dataDir: string;
@@ -26,6 +28,7 @@ export interface ControlPlaneStatus {
   leaders: { scheduler?: string; controllerManager?: string };
   /** The simulated ones. */
   nodes: { total: number; ready: number };
+  store: { kind: StoreKind; members: { name: string; address: string; state?: MemberState }[] };
 }
 
 type ApiServerState = 'ready' | 'not ready' | 'away';
@@ -54,12 +57,18 @@ export async function statusOf(
     masters: [],
     leaders: {},
     nodes: { total: 0, ready: 0 },
+    store: {
+      kind: spec.store.kind,
+      members: spec.store.members.map((m) => ({ name: m.name, address: `${m.address}:${m.clientPort}` })),
+    },
   };
+  const members = spec.store.kind === 'etcd' ? stateOfMembers(dir, spec.store, clock) : [];
   const ca = readFileSync(join(dir.pki, 'ca.crt'));
   const [server, ...apiservers] = await Promise.all([
     readiness(spec.host, spec.port, ca, clock),
     ...spec.masters.map((m) => readiness(m.address, m.apiserverPort, ca, clock)),
   ]);
+  for (const [i, state] of (await members).entries()) status.store.members[i]!.state = state;
   status.serverReady = server === 'ready';
   status.masters = spec.masters.map((m, i) => ({
     name: m.name,

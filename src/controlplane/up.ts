@@ -1,5 +1,5 @@
 /**
- * The conductor of `evenkeel up`: data directory, ports, PKI, manifests; then the store and the kubelets, which start
+ * The conductor of `evenkeel up`: data directory, ports, PKI, manifests; then the store, and the kubelets, which start
  * everything else; then it waits until the control plane answers, and keeps the processes it started itself running.
  *
  * What may be lost when this process is killed: nothing but the supervision. The next `up` ends the store and kubelets
@@ -30,8 +30,11 @@ import { writeKubeconfigs } from './kubeconfig-file.ts';
 import { endLeftovers, endPods, isEmpty, leavePodsToSuccessors, leftoversIn } from './leftovers.ts';
 import { authenticationConfig, manifestsOf, type Program } from './manifests.ts';
 import { isPkiComplete } from './pki.ts';
-import { poll, waitForApiServers, waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
-import { assertPortsFree, type ControlPlaneSpec, chooseSpec, type MasterSpec, storeHost } from './spec.ts';
+import { poll, type WaitOptions, waitForApiServers, waitForLeaders, waitForNodes, waitForReady } from './readiness.ts';
+import { assertPortsFree, type ControlPlaneSpec, chooseSpec, type MasterSpec } from './spec.ts';
+import { waitForQuorum } from './store-health.ts';
+import { assertMajorityKeepsData, findEtcd, type StoreProcess, storeProcesses } from './store-processes.ts';
+import { planStore, type StoreWanted, storeOf } from './store-spec.ts';
 import { removeSurplusNodes } from './surplus-nodes.ts';
 
 export interface UpOptions {
@@ -40,6 +43,7 @@ export interface UpOptions {
   port: number | undefined;
   masters: number | undefined;
   nodes: number | undefined;
+  store: StoreWanted;
   program: Program;
   /** Bound on the whole start. */
   timeoutMs: number;
@@ -75,9 +79,10 @@ export async function up(
   const { clock, progress } = environment;
   const dir = openDataDir(options.dataDir, process.getuid?.());
   const lock = claim(dir);
-  const processes: HostProcess[] = [];
+  const stores: HostProcess[] = [];
+  const kubelets: HostProcess[] = [];
   const stop = async () => {
-    await stopAll(dir, processes, clock);
+    await stopAll(dir, stores, kubelets, clock);
     lock.release();
   };
   try {
@@ -88,14 +93,17 @@ export async function up(
     writeManifests(dir, spec, options.program);
     progress('keys, certificates and manifests are in place');
 
-    processes.push(storeProcess(dir, spec, options.program, environment));
-    for (const master of spec.masters) processes.push(kubeletProcess(master, dir, options.program, environment));
-    for (const process of processes) process.start();
-
     const deadline = clock.monotonic() + options.timeoutMs;
+    const wait = { clock, signal, deadline, logs: dir.logs };
+    const supervise = (process: StoreProcess) => hostProcess(process, dir, environment);
+    stores.push(...storeProcesses(dir, spec, options.program, environment, supervise));
+    for (const store of stores) store.start();
+    if (spec.store.kind === 'etcd') progress(await etcdIsUp(dir, spec, wait));
+
+    for (const master of spec.masters) kubelets.push(kubeletProcess(master, dir, options.program, environment));
+    for (const kubelet of kubelets) kubelet.start();
     const client = await environment.connect(dir.kubeconfig);
     try {
-      const wait = { clock, signal, deadline, logs: dir.logs };
       await waitForReady(client, wait);
       progress('the API is ready');
       await poll('what evenkeel adds to the API cannot be written', wait, async () => {
@@ -122,21 +130,38 @@ export async function up(
 /** Kept ports and masters, unless asked otherwise; new ones where there are none. Ends what must not run on. */
 async function specFor(dir: DataDir, options: UpOptions, { clock, random }: UpEnvironment): Promise<ControlPlaneSpec> {
   const kept = readState(dir);
+  const store = planStore(options.store, kept?.store);
+  if (store.kind === 'etcd') findEtcd(process.env);
+  if (kept) assertMajorityKeepsData(dir, kept.store);
   const wanted = {
     port: options.port ?? kept?.port ?? defaults.port,
     masters: options.masters ?? kept?.masters.length ?? defaults.masters,
     nodes: options.nodes ?? kept?.nodes ?? defaults.nodes,
+    store,
   };
   const wasRunning = !isEmpty(leftoversIn(dir));
   if (!kept || kept.port !== wanted.port || kept.masters.length !== wanted.masters) {
     if (wasRunning) await endLeftovers(dir, clock, leftoversTimeoutMs);
-    return chooseSpec(wanted, process.platform, random);
+    const keptMembers = kept?.store.kind === 'etcd' ? kept.store.members : undefined;
+    return chooseSpec(wanted, keptMembers, process.platform, random);
   }
-  const spec = { ...kept, nodes: wanted.nodes };
+  const spec = { ...kept, nodes: wanted.nodes, store: storeOf(store, kept.store.members) };
   // After a killed `up` the masters' pods still run, on these very ports, and will be adopted.
   if (wasRunning) await leavePodsToSuccessors(dir, clock);
   else await assertPortsFree(spec);
   return spec;
+}
+
+/** Waits until it is, and says how. From then on its members' data is not to be missed. */
+async function etcdIsUp(dir: DataDir, spec: ControlPlaneSpec, wait: WaitOptions): Promise<string> {
+  const { store } = spec;
+  if (store.kind !== 'etcd') throw new Error('the store is not etcd');
+  const states = await waitForQuorum(dir, store, wait);
+  store.isBootstrapped = true;
+  writeState(dir, spec);
+  const leader = store.members[states.indexOf('leads')]!.name;
+  const well = states.filter((state) => state === 'leads' || state === 'follows').length;
+  return `etcd has a quorum: ${well} of ${states.length} members answer, ${leader} leads`;
 }
 
 /** In a process of its own: the library it takes would stay in this one's memory for as long as `up` runs. */
@@ -164,22 +189,6 @@ function writeManifests(dir: DataDir, spec: ControlPlaneSpec, program: Program):
   }
 }
 
-function storeProcess(dir: DataDir, spec: ControlPlaneSpec, program: Program, environment: UpEnvironment): HostProcess {
-  const url = `https://${storeHost}:${spec.storePort}`;
-  return hostProcess('etcd', dir, environment, 10_000, [
-    ...program,
-    'etcd',
-    '--name=default',
-    `--data-dir=${dir.store}`,
-    `--listen-client-urls=${url}`,
-    `--advertise-client-urls=${url}`,
-    `--cert-file=${join(dir.pki, 'etcd/server.crt')}`,
-    `--key-file=${join(dir.pki, 'etcd/server.key')}`,
-    `--trusted-ca-file=${join(dir.pki, 'etcd/ca.crt')}`,
-    '--client-cert-auth=true',
-  ]);
-}
-
 /**
  * For drills: a component that is killed once a minute comes back at once each time, one that cannot run is tried again
  * soon enough to be watched. A crash loop costs a start every ten seconds at most.
@@ -191,7 +200,7 @@ const withoutCompilers = ['--no-turbofan', '--no-maglev', '--no-sparkplug'];
 
 function kubeletProcess(master: MasterSpec, dir: DataDir, program: Program, environment: UpEnvironment): HostProcess {
   const [node, ...rest] = program;
-  return hostProcess(`kubelet-${master.name}`, dir, environment, 30_000, [
+  const command = [
     node!,
     ...withoutCompilers,
     ...rest,
@@ -208,23 +217,22 @@ function kubeletProcess(master: MasterSpec, dir: DataDir, program: Program, envi
     '--stop-pods-on-exit',
     `--restart-backoff-max=${restartBackoff.max}`,
     `--restart-backoff-reset=${restartBackoff.reset}`,
-  ]);
+  ];
+  return hostProcess(
+    { name: `kubelet-${master.name}`, command: () => command, stopTimeoutMs: 30_000 },
+    dir,
+    environment,
+  );
 }
 
-function hostProcess(
-  name: string,
-  dir: DataDir,
-  environment: UpEnvironment,
-  stopTimeoutMs: number,
-  command: readonly string[],
-): HostProcess {
+function hostProcess(process: StoreProcess, dir: DataDir, environment: UpEnvironment): HostProcess {
+  const { name } = process;
   const logFile = join(dir.logs, `${name}.log`);
   return new HostProcess(
     {
-      name,
-      command,
+      ...process,
       logFile,
-      stopTimeoutMs,
+      onPutOff: (error) => environment.notice(`${name} cannot be started yet: ${messageOf(error)}`),
       onStart(identity) {
         try {
           recordStart(dir, name, identity);
@@ -251,10 +259,14 @@ function recordStart(dir: DataDir, name: string, identity: ProcessIdentity): voi
  * Kubelets first (they stop their pods, the API servers among them), the store last. A kubelet that could not run just
  * then has stopped nothing: its pods are ended here.
  */
-async function stopAll(dir: DataDir, processes: readonly HostProcess[], clock: Clock): Promise<void> {
-  const [store, ...kubelets] = processes;
+async function stopAll(
+  dir: DataDir,
+  stores: readonly HostProcess[],
+  kubelets: readonly HostProcess[],
+  clock: Clock,
+): Promise<void> {
   await Promise.all(kubelets.map((k) => k.stop()));
   await endPods(dir, clock, leftoversTimeoutMs);
-  await store?.stop();
+  await Promise.all(stores.map((s) => s.stop()));
   removeRunRecord(dir);
 }

@@ -61,6 +61,8 @@ export interface EtcdClient {
   ): Response<typeof m.LeaseTimeToLiveResponse>;
   leaseLeases(options?: CallOptions): Promise<bigint[]>;
   memberList(options?: CallOptions): Response<typeof m.MemberListResponse>;
+  memberAdd(peerUrls: string[], options?: CallOptions): Response<typeof m.MemberAddResponse>;
+  memberRemove(id: bigint, options?: CallOptions): Response<typeof m.MemberListResponse>;
   /** Of one endpoint (as it was given), or of the one in use. */
   status(options?: CallOptions & { endpoint?: string }): Response<typeof m.StatusResponse>;
   defragment(options?: CallOptions & { endpoint?: string }): Response<typeof m.DefragmentResponse>;
@@ -207,6 +209,8 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
     leaseTimeToLive: (request, call) => unary(Lease.timeToLive, request, call),
     leaseLeases: async (call) => (await unary(Lease.leases, {}, call)).leases.map((lease) => lease.id),
     memberList: (call) => unary(Cluster.memberList, {}, call),
+    memberAdd: (peerUrls, call) => unary(Cluster.memberAdd, { peerUrls }, call),
+    memberRemove: (id, call) => unary(Cluster.memberRemove, { id }, call),
     status: (call) => unary(Maintenance.status, {}, call),
     defragment: (call) => unary(Maintenance.defragment, {}, call),
     alarm: (request, call) => unary(Maintenance.alarm, request, call),
