@@ -96,12 +96,17 @@ export function storeOf(plan: StorePlan, members: StoreMember[]): StoreSpec {
 /** Why not so many; undefined: it is a good number. */
 export function faultOfMemberCount(count: number): string | undefined {
   if ([1, 3, 5].includes(count)) return undefined;
-  if (count % 2 === 1 || count < 1) return `give 1, 3 or 5, not ${count}`;
+  if (count % 2 !== 0 || count < 1) return `give 1, 3 or 5, not ${count}`;
   const [majority, fewer] = [majorityOf(count), count - 1];
   return (
-    `a majority of ${count} is ${majority}, so ${count} members go on without ${count - majority}, no more than ${fewer} do, ` +
-    `and there is one more to fail: give ${count > 5 ? '1, 3 or 5' : `${fewer} or ${count + 1}`}`
+    `a majority of ${count} is ${majority}, so ${count} members survive ${lossesOf(count)}, no more than ${fewer} would, ` +
+    `and one more can fail: give ${count > 5 ? '1, 3 or 5' : `${fewer} or ${count + 1}`}`
   );
+}
+
+function lossesOf(members: number): string {
+  const losses = members - majorityOf(members);
+  return losses === 0 ? 'the loss of none' : `the loss of ${losses}`;
 }
 
 function checkTimes(heartbeatIntervalMs: number, electionTimeoutMs: number): void {

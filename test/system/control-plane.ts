@@ -206,7 +206,7 @@ export class ControlPlane {
     });
   }
 
-  /** The pid of a process of this control plane: `etcd`, `kubelet-master1`, `kube-apiserver-master1`, `kube-lb-master1`. */
+  /** The pid of a process of this control plane: `etcd`, a member `etcd1`, `kubelet-master1`, `kube-apiserver-master1`, `kube-lb-master1`. */
   pidOf(name: string): number | undefined {
     const [, component, master] = /^(.+)-(master\d+)$/.exec(name) ?? [];
     for (const pid of readdirSync('/proc').filter((p) => /^\d+$/.test(p))) {
@@ -225,6 +225,7 @@ export class ControlPlane {
   #matches(args: readonly string[], component: string, master: string | undefined): boolean {
     const command = args[args.findIndex((a) => /\/evenkeel\.[jt]s$/.test(a)) + 1];
     const has = (text: string) => args.some((a) => a.includes(text));
+    if (/^etcd\d$/.test(component)) return args.includes(`--name=${component}`);
     switch (component) {
       case 'etcd':
         return command === 'etcd';
