@@ -98,4 +98,5 @@ test('options: values: refused with the remedy', async () => {
   for (const [argv, message] of refused) await assert.rejects(options(...argv), message);
   await assert.rejects(parseCommandLine([]), /--etcd-servers is missing/);
   await assert.rejects(parseCommandLine(['--etcd-servers=127.0.0.1:2379']), /give http\(s\):\/\/host:port/);
+  await assert.rejects(options('--etcd-read-servers=127.0.0.1:23790'), /for --etcd-read-servers: give http\(s\):/);
 });

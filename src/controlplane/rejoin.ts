@@ -13,11 +13,13 @@ const requestTimeoutMs = 10_000;
  * of it by then is not done twice.
  */
 export async function rejoin(dir: DataDir, store: EtcdStoreSpec, member: StoreMember, clock: Clock): Promise<void> {
+  const others = store.members.filter((m) => m !== member);
+  if (others.length === 0) throw new OperatorError('its data is lost, and there is no other member that has it');
   // Rarely needed, and too large to have it in `up` always.
   const { createEtcdClient } = await import('#etcd/client.ts');
   const file = (name: string) => readFileSync(join(dir.pki, name));
   const client = createEtcdClient({
-    endpoints: store.members.filter((m) => m !== member).map(clientUrl),
+    endpoints: others.map(clientUrl),
     tls: {
       ca: file('etcd/ca.crt'),
       cert: file('etcd/healthcheck-client.crt'),

@@ -73,6 +73,12 @@ export function createEndpoints(options: EndpointsOptions): Endpoints {
     }
   };
 
+  /** In the order of trying: from this one on; those to fall back to come last, whichever this is. */
+  function from(first: Endpoint): Endpoint[] {
+    const at = all.indexOf(first);
+    return [...all.slice(at), ...all.slice(0, at)].sort((a, b) => Number(a.isFallback) - Number(b.isFallback));
+  }
+
   function use(endpoint: Endpoint): void {
     if (endpoint === current) return;
     log.info({ endpoint: endpoint.url, before: current.url }, 'etcd endpoint chosen');
@@ -89,10 +95,7 @@ export function createEndpoints(options: EndpointsOptions): Endpoints {
       for (let tried = 1; ; tried++) {
         if (isClosed) throw new EtcdError(Code.CANCELLED, 'the etcd client is closed', false);
         if (signal?.aborted) throw new EtcdError(Code.CANCELLED, 'the request was cancelled', false);
-        // From the one in use on; those to fall back to come last, whichever that is.
-        const first = all.indexOf(current);
-        const inOrder = [...all.slice(first), ...all.slice(0, first)].sort(fallbackLast);
-        const candidates = inOrder.slice(0, tried);
+        const candidates = from(current).slice(0, tried);
         const found = candidates.find((e) => stateOf(e) === connectivityState.READY);
         if (found) {
           use(found);
@@ -115,7 +118,7 @@ export function createEndpoints(options: EndpointsOptions): Endpoints {
       }
     },
     avoid(endpoint) {
-      if (endpoint === current) use(all[(all.indexOf(endpoint) + 1) % all.length]!);
+      if (endpoint === current) use(from(endpoint).find((e) => e !== endpoint) ?? endpoint);
     },
     use,
     close() {
@@ -124,8 +127,6 @@ export function createEndpoints(options: EndpointsOptions): Endpoints {
     },
   };
 }
-
-const fallbackLast = (a: Endpoint, b: Endpoint) => Number(a.isFallback) - Number(b.isFallback);
 
 function stateChange(endpoint: Endpoint, withinMs: number, clock: Clock): Promise<void> {
   return new Promise((resolve) => {
