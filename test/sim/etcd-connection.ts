@@ -154,7 +154,9 @@ class Channel implements Endpoint {
         connection.send('server', { stream, code: Code.CANCELLED });
       },
     };
-    this.#watchStream = new WatchStream(duplex as unknown as ConstructorParameters<typeof WatchStream>[0]);
+    // A connection that fell silent is noticed by the network's own keep-alive here.
+    const unobserved = { heard() {}, closed() {} };
+    this.#watchStream = new WatchStream(duplex as unknown as ConstructorParameters<typeof WatchStream>[0], unobserved);
     return this.#watchStream;
   }
 

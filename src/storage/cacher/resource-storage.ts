@@ -204,7 +204,7 @@ export class CachedResourceStorage implements ResourceStorage {
   }
 
   #stateOfStore({ prefix, revision }: WatchOptions): Promise<ListResult> {
-    return this.#listStore({ prefix, startKey: prefix }, this.#deadline(), undefined).then((state) => {
+    return this.#listStore({ prefix, startKey: prefix }, this.#deadline(revision), undefined).then((state) => {
       this.#expectFresh(state.revision, revision);
       return state;
     });

@@ -24,6 +24,8 @@ class Sluggish {
       range: (request) => etcd.range(request),
       grantLease: () => etcd.grantLease(),
       version: () => etcd.version(),
+      compact: (revision) => etcd.compact(revision),
+      condition: () => etcd.condition(),
       watch: (request, sink) => etcd.watch(request, sink),
       txn: async (request) => {
         if (!this.isStuck(request)) return etcd.txn(request);
