@@ -3,7 +3,9 @@ import { silentLogger } from '#base/log.ts';
 import { Code } from '#etcd/etcd-error.ts';
 import { KV, Lease, Maintenance, type Method, Watch } from '#etcd/rpc.ts';
 import type { Database } from '#store/backend/database.ts';
+import { prefixBytes } from '#store/rpc/grpc-messages.ts';
 import { grpcError, type HeaderOf } from '#store/rpc/grpc-service.ts';
+import { frameHeaderBytes } from '#store/rpc/http2/frames.ts';
 import { kvService } from '#store/rpc/kv-service.ts';
 import { leaseService } from '#store/rpc/lease-service.ts';
 import { maintenanceService } from '#store/rpc/maintenance-service.ts';
@@ -26,8 +28,6 @@ export interface StoreProcessOptions {
   /** What no client should ever be told. */
   onInternalError: (error: unknown) => void;
 }
-
-const framePrefixBytes = 5;
 
 type Handler = (request: unknown, bytes: number) => unknown;
 
@@ -151,11 +151,16 @@ class ServerStream {
   writeFramed(parts: readonly Buffer[]): boolean {
     const bytes = Buffer.concat(parts);
     for (let at = 0; at < bytes.length; ) {
-      const end = at + framePrefixBytes + bytes.readUInt32BE(at + 1);
-      this.write(bytes.subarray(at + framePrefixBytes, end));
+      const end = at + prefixBytes + bytes.readUInt32BE(at + 1);
+      this.write(bytes.subarray(at + prefixBytes, end));
       at = end;
     }
     return !this.#isFull;
+  }
+
+  /** The same behind room for an HTTP/2 frame's header. */
+  writeInPlace(frame: Buffer): boolean {
+    return this.writeFramed([frame.subarray(frameHeaderBytes)]);
   }
 
   pause(): void {
