@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { createAuthority, issue } from '#base/certificates.ts';
@@ -65,6 +66,25 @@ test('client: requests: an aborted one leaves the shared connection to the other
   stop.abort();
   await assert.rejects(first, { name: 'AbortError' });
   assert.equal((await second).body, 'nobody');
+});
+
+test('client: connecting: the session is gone before it says that it is there: costs the request, not the process', async (t) => {
+  const server = await serve(t);
+  const client = createClient({ server, ca: ours.cert }, { clock: realClock, log: silentLogger, userAgent: 'test' });
+  let closed = 0;
+  const onSocket = (message: unknown) => {
+    const { socket } = message as { socket: Socket };
+    // Ours comes before the session's own listener, and so does our next tick before its 'connect'.
+    const close = () => {
+      closed++;
+      client.close();
+    };
+    socket.once('secureConnect', () => process.nextTick(close));
+  };
+  subscribe('net.client.socket', onSocket);
+  t.after(() => unsubscribe('net.client.socket', onSocket));
+  await assert.rejects(client.raw('GET', '/'), { name: 'ConnectionError' });
+  assert.equal(closed, 1);
 });
 
 test('client: keep-alive: a server that freezes: costs the connection, not the process', async (t) => {

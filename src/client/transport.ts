@@ -102,6 +102,8 @@ export class Http2Transport {
       let lastError: unknown;
       session.once('connect', () => {
         timer.cancel();
+        // Reset, or given up, in the moment between the handshake and this event: 'close' says so.
+        if (session.destroyed) return;
         session.setLocalWindowSize(sessionWindowBytes);
         this.#current = session;
         this.#keepAlive(session);
