@@ -9,9 +9,10 @@ import { OperatorError } from '#base/errors.ts';
 import { isRunning } from '#os/process-identity.ts';
 import { type DataDir, dataDirAt, readRunRecord, readState } from './data-dir.ts';
 import { isEmpty, leftoversIn } from './leftovers.ts';
+import type { StoreKind } from './store-spec.ts';
 
 export interface StoreLocation {
-  kind: 'embedded' | 'etcd';
+  kind: StoreKind;
   /** Of the embedded store; of etcd the one that holds its members' directories. */
   directory: string;
   /** Those of the members that are there. */
@@ -24,11 +25,11 @@ export interface StoreLocation {
 /** Undefined: `path` is no control plane's directory. */
 export function storeLocation(path: string): StoreLocation | undefined {
   const dir = dataDirAt(path);
-  if (!existsSync(path) || !readState(dir)) return undefined;
+  const spec = existsSync(path) ? readState(dir) : undefined;
+  if (!spec) return undefined;
   const supervisor = readRunRecord(dir)?.supervisor;
   return {
-    // Members of etcd have certificates each.
-    kind: existsSync(join(dir.pki, 'etcd', 'server.crt')) ? 'embedded' : 'etcd',
+    kind: spec.store.kind,
     directory: dir.store,
     memberDirectories: (existsSync(dir.store) ? readdirSync(dir.store) : [])
       .map((name) => join(dir.store, name))
