@@ -80,8 +80,9 @@ export const KeyValue: Codec<KeyValue> = withEnds({
       else if (tag === varint(4)) kv.version = r.int64Number();
       else if (tag === delimited(5)) kv.value = r.buffer();
       else if (tag === varint(6)) kv.lease = BigInt(r.int64());
-      else r.skip(tag & 7, tag >>> 3);
+      else r.skipUnknown(tag);
     }
+    r.endOf(end);
     return kv;
   },
 });
@@ -99,10 +100,11 @@ export const Event: Codec<Event> = withEnds({
     while (r.pos < end) {
       const tag = r.uint32();
       if (tag === varint(1)) event.type = r.uint32() as EventType;
-      else if (tag === delimited(2)) event.kv = KeyValue.read(r, r.nestedEnd());
-      else if (tag === delimited(3)) event.prevKv = KeyValue.read(r, r.nestedEnd());
-      else r.skip(tag & 7, tag >>> 3);
+      else if (tag === delimited(2)) event.kv = r.nested(KeyValue);
+      else if (tag === delimited(3)) event.prevKv = r.nested(KeyValue);
+      else r.skipUnknown(tag);
     }
+    r.endOf(end);
     return event;
   },
 });
@@ -122,8 +124,9 @@ export const ResponseHeader: Codec<ResponseHeader, Partial<ResponseHeader>> = wi
       else if (tag === varint(2)) header.memberId = BigInt(r.uint64());
       else if (tag === varint(3)) header.revision = r.int64Number();
       else if (tag === varint(4)) header.raftTerm = BigInt(r.uint64());
-      else r.skip(tag & 7, tag >>> 3);
+      else r.skipUnknown(tag);
     }
+    r.endOf(end);
     return header;
   },
 });
@@ -141,12 +144,13 @@ export const RangeResponse: Codec<RangeResponse, Partial<RangeResponse>> = withE
     const response: RangeResponse = { header: noHeader, kvs: [], more: false, count: 0 };
     while (r.pos < end) {
       const tag = r.uint32();
-      if (tag === delimited(2)) response.kvs.push(KeyValue.read(r, r.nestedEnd()));
-      else if (tag === delimited(1)) response.header = ResponseHeader.read(r, r.nestedEnd());
+      if (tag === delimited(2)) response.kvs.push(r.nested(KeyValue));
+      else if (tag === delimited(1)) response.header = r.nested(ResponseHeader);
       else if (tag === varint(3)) response.more = r.bool();
       else if (tag === varint(4)) response.count = r.int64Number();
-      else r.skip(tag & 7, tag >>> 3);
+      else r.skipUnknown(tag);
     }
+    r.endOf(end);
     return response;
   },
 });
@@ -169,16 +173,17 @@ export const WatchResponse: Codec<WatchResponse, Partial<WatchResponse>> = withE
     };
     while (r.pos < end) {
       const tag = r.uint32();
-      if (tag === delimited(11)) response.events.push(Event.read(r, r.nestedEnd()));
-      else if (tag === delimited(1)) response.header = ResponseHeader.read(r, r.nestedEnd());
+      if (tag === delimited(11)) response.events.push(r.nested(Event));
+      else if (tag === delimited(1)) response.header = r.nested(ResponseHeader);
       else if (tag === varint(2)) response.watchId = r.int64Number();
       else if (tag === varint(3)) response.created = r.bool();
       else if (tag === varint(4)) response.canceled = r.bool();
       else if (tag === varint(5)) response.compactRevision = r.int64Number();
       else if (tag === delimited(6)) response.cancelReason = r.string();
       else if (tag === varint(7)) response.fragment = r.bool();
-      else r.skip(tag & 7, tag >>> 3);
+      else r.skipUnknown(tag);
     }
+    r.endOf(end);
     return response;
   },
 });

@@ -19,6 +19,7 @@ export interface Codec<T, I = T> {
 interface Field<T, I = T> {
   number: number;
   wireType: WireType;
+  accepts(wireType: WireType): boolean;
   zero(): T;
   write(writer: Writer, value: I, tag: number): void;
   read(reader: Reader, wireType: WireType, sofar: T): T;
@@ -55,9 +56,11 @@ export function message<F extends Fields>(fields: F): Codec<Read<F>, Write<F>> {
       while (reader.pos < end) {
         const tag = reader.uint32();
         const row = byNumber[tag >>> 3];
-        if (row) out[row.name] = row.field.read(reader, tag & 7, out[row.name]);
-        else reader.skip(tag & 7, tag >>> 3);
+        if (!row) reader.skipUnknown(tag);
+        else if (row.field.accepts(tag & 7)) out[row.name] = row.field.read(reader, tag & 7, out[row.name]);
+        else throw new RangeError(`wrong wire type ${tag & 7} for ${row.name}`);
       }
+      reader.endOf(end);
       return out as Read<F>;
     },
   });
@@ -76,8 +79,12 @@ export function withEnds<T, I>(half: Pick<Codec<T, I>, 'write' | 'read'>): Codec
   };
 }
 
+/** Messages in messages; what is nested deeper is refused, before it takes the stack. */
+const depthMax = 600;
+
 export class Reader extends BinaryReader {
   readonly #source: Buffer;
+  #depth = 0;
 
   constructor(source: Buffer) {
     super(source);
@@ -108,6 +115,25 @@ export class Reader extends BinaryReader {
     return this.#source.subarray(start, this.pos);
   }
 
+  /** A message in a message. */
+  nested<T, I>(codec: Codec<T, I>): T {
+    if (++this.#depth > depthMax) throw new RangeError('messages nested too deeply');
+    const value = codec.read(this, this.nestedEnd());
+    this.#depth--;
+    return value;
+  }
+
+  /** A field that is not in the table. */
+  skipUnknown(tag: number): void {
+    if (tag >>> 3 === 0) throw new RangeError('illegal tag 0');
+    this.skip(tag & 7, tag >>> 3);
+  }
+
+  /** Where a message must end: a field that reached beyond it belongs to nobody. */
+  endOf(end: number): void {
+    if (this.pos !== end) throw new RangeError('a field reaches beyond its message');
+  }
+
   /** The end of the nested message that starts here. */
   nestedEnd(): number {
     const length = this.uint32();
@@ -130,6 +156,8 @@ export class Writer extends BinaryWriter {
 }
 
 export const emptyBuffer = Buffer.alloc(0);
+const isVarint = (wireType: WireType) => wireType === WireType.Varint;
+const isDelimited = (wireType: WireType) => wireType === WireType.LengthDelimited;
 
 const scalar = <T>(
   number: number,
@@ -139,6 +167,7 @@ const scalar = <T>(
 ): Field<T> => ({
   number,
   wireType: WireType.Varint,
+  accepts: isVarint,
   zero: () => zero,
   read,
   write(writer, value, tag) {
@@ -197,6 +226,7 @@ export const enumOf = <E extends Record<string, number>>(number: number, _values
 export const bytes = (number: number): Field<Buffer, Uint8Array> => ({
   number,
   wireType: WireType.LengthDelimited,
+  accepts: isDelimited,
   zero: () => emptyBuffer,
   read: (reader) => reader.buffer(),
   write(writer, value, tag) {
@@ -207,6 +237,7 @@ export const bytes = (number: number): Field<Buffer, Uint8Array> => ({
 export const string = (number: number): Field<string> => ({
   number,
   wireType: WireType.LengthDelimited,
+  accepts: isDelimited,
   zero: () => '',
   read: (reader) => reader.string(),
   write(writer, value, tag) {
@@ -218,8 +249,9 @@ export const string = (number: number): Field<string> => ({
 export const nested = <T, I>(number: number, codec: () => Codec<T, I>): Field<T | undefined, I> => ({
   number,
   wireType: WireType.LengthDelimited,
+  accepts: isDelimited,
   zero: () => undefined,
-  read: (reader) => codec().read(reader, reader.nestedEnd()),
+  read: (reader) => reader.nested(codec()),
   write(writer, value, tag) {
     writer.uint32(tag).fork();
     codec().write(writer, value);
@@ -233,6 +265,7 @@ export const repeated = <T, I>(field: Field<T, I>): Field<NonNullable<T>[], read
   return {
     number: field.number,
     wireType: WireType.LengthDelimited,
+    accepts: isPacked ? (wireType) => isVarint(wireType) || isDelimited(wireType) : isDelimited,
     zero: () => [],
     read(reader, wireType, sofar) {
       if (isPacked && wireType === WireType.LengthDelimited) {
