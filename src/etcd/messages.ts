@@ -218,6 +218,7 @@ export const MemberPromoteRequest = message({ id: unsignedId(1) });
 
 export const AlarmAction = { GET: 0, ACTIVATE: 1, DEACTIVATE: 2 } as const;
 export const AlarmType = { NONE: 0, NOSPACE: 1, CORRUPT: 2 } as const;
+export type AlarmType = (typeof AlarmType)[keyof typeof AlarmType];
 const AlarmMember = message({ memberId: unsignedId(1), alarm: enumOf(2, AlarmType) });
 export const AlarmRequest = message({
   action: enumOf(1, AlarmAction),

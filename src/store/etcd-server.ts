@@ -7,15 +7,19 @@ import type { Clock, Timer } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Runnable } from '#base/runnable.ts';
-import { Cluster, KV, Lease, Maintenance, Watch } from '#etcd/rpc.ts';
+import { Auth, Cluster, Election, Health, KV, Lease, Lock, Maintenance, Watch } from '#etcd/rpc.ts';
 import { type AutoCompaction, startAutoCompaction } from './auto-compaction.ts';
 import { openDatabase } from './backend/database.ts';
+import { authService } from './rpc/auth-service.ts';
+import { electionService } from './rpc/election-service.ts';
 import { GrpcServer } from './rpc/grpc-server.ts';
 import { grpcError, type HeaderOf, serviceMethods } from './rpc/grpc-service.ts';
+import { healthService } from './rpc/health-service.ts';
 import { httpEndpoints } from './rpc/http-endpoints.ts';
 import { kvService } from './rpc/kv-service.ts';
 import { leaseService } from './rpc/lease-service.ts';
 import { type Listener, type ListenerTls, listen } from './rpc/listener.ts';
+import { lockService } from './rpc/lock-service.ts';
 import { clusterService, maintenanceService } from './rpc/maintenance-service.ts';
 import { serveWatch } from './rpc/watch-service.ts';
 import { Store } from './store.ts';
@@ -106,7 +110,7 @@ async function run(options: EtcdServerOptions, signal: AbortSignal): Promise<voi
     );
     store.start();
     ticker = every(options.watchProgressNotifyIntervalMs, clock, () => store.watches.notifyProgress());
-    if (options.autoCompaction) compaction = startAutoCompaction(store, options.autoCompaction, clock);
+    if (options.autoCompaction) compaction = startAutoCompaction(store, options.autoCompaction, clock, log);
     log.info(
       { clientUrls: client.urls, dataDir: options.dataDir, revision: store.revision },
       'ready to serve client requests',
@@ -142,6 +146,10 @@ function createGrpcServer(
     ...serviceMethods(Lease, leaseService(store, headerOf)),
     ...serviceMethods(Cluster, clusterService(store, headerOf, members)),
     ...serviceMethods(Maintenance, maintenanceService(store, headerOf, log)),
+    ...serviceMethods(Auth, authService(store, headerOf)),
+    ...serviceMethods(Lock, lockService(store, headerOf)),
+    ...serviceMethods(Election, electionService(store, headerOf, log)),
+    ...serviceMethods(Health, healthService()),
   ]);
   return new GrpcServer({
     methods,

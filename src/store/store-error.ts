@@ -13,7 +13,7 @@ export class StoreError extends Error {
 
 const refusal = (code: Code, message: string) => () => new StoreError(code, message);
 
-/** etcd's refusals by name, and the two that only a store of one member gives. */
+/** etcd's refusals by name, those of its lock and election services, and those that only a store of one member gives. */
 export const errors = {
   ...(Object.fromEntries(
     Object.entries(etcdErrors).map(([name, [code, text]]) => [name, refusal(code, text)]),
@@ -22,5 +22,13 @@ export const errors = {
     Code.UNIMPLEMENTED,
     'evenkeel: the embedded store has one member; use real etcd for a cluster of several',
   ),
+  noUsers: refusal(
+    Code.UNIMPLEMENTED,
+    'evenkeel: the embedded store has no users and roles; let clients in by certificate, or use real etcd',
+  ),
+  leaderMissing: refusal(Code.UNKNOWN, '"leader" field must be provided'),
+  noLeader: refusal(Code.UNKNOWN, 'election: no leader'),
+  notLeader: refusal(Code.UNKNOWN, 'election: not leader'),
+  sessionExpired: refusal(Code.UNKNOWN, 'mutex: session is expired'),
   stopping: refusal(Code.UNAVAILABLE, 'etcdserver: server stopped'),
 };

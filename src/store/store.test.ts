@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { FakeClock } from '#base/testing/fake-clock.ts';
 import { Event } from '#etcd/key-value.ts';
-import { RangeRequest } from '#etcd/messages.ts';
-import type { Database } from './backend/database.ts';
+import { AlarmType, RangeRequest } from '#etcd/messages.ts';
+import { type Database, openDatabase } from './backend/database.ts';
 import type { WatcherOptions, WatchReceiver } from './mvcc/watch-hub.ts';
-import { putRequest, temporaryDatabase, temporaryStore } from './testing/fixtures.ts';
+import { putRequest, randomId, temporaryDatabase, temporaryDirectory, temporaryStore } from './testing/fixtures.ts';
 
 const rangeRequest = (key: string) => RangeRequest.decode(RangeRequest.encode({ key: Buffer.from(key) }));
 
@@ -51,6 +51,7 @@ test('store: before the sync: no answer, nobody reads it, nobody hears of it', a
     events: () => seen.push('event'),
     progress() {},
     compacted() {},
+    failed() {},
     synced() {},
   };
   const options: WatcherOptions = {
@@ -125,6 +126,7 @@ test('store: compaction at the very revision of a deletion: a watch from there i
     },
     progress() {},
     compacted: (_watcher, revision) => told.push(`compacted ${revision}`),
+    failed() {},
     synced() {},
   };
   const options: WatcherOptions = {
@@ -155,6 +157,7 @@ test('store: a slow watcher: holds nothing in memory, and gets every event in or
     },
     progress() {},
     compacted: (_watcher, revision) => values.push(`compacted ${revision}`),
+    failed() {},
     synced() {},
   };
   const watcher = store.watches.add(
@@ -226,7 +229,7 @@ test('store: quota: full stays closed for puts until the alarm is disarmed; dele
   assert.ok((await store.deleteRange(request)).deleted > 0);
   await store.compact(store.revision, true);
   await assert.rejects(store.put(putRequest('a')), /database space exceeded/);
-  store.alarms.clear();
+  await store.alarmDeactivate(store.database.memberId, AlarmType.NOSPACE);
   await store.put(putRequest('a'));
 });
 
@@ -238,6 +241,7 @@ test('store: progress: to quiet watches that asked for it, at the durable revisi
     events() {},
     progress: (watcher, revision) => told.push(`${watcher.id} at ${revision}`),
     compacted() {},
+    failed() {},
     synced() {},
   };
   const on = (key: string, progressNotify: boolean): WatcherOptions => ({
@@ -255,4 +259,108 @@ test('store: progress: to quiet watches that asked for it, at the durable revisi
   assert.deepEqual(told, ['1 at 2']);
   store.watches.notifyProgress();
   assert.deepEqual(told, ['1 at 2', '1 at 2', '2 at 2']);
+});
+
+/** A disk error, as the operating system's would come through. */
+const diskError = () => Object.assign(new Error('disk I/O error'), { errcode: 10 });
+
+test('store: a failed commit: no answer, the process is told to end, and nobody reads what is not on the disk', async (t) => {
+  const real = temporaryDatabase(t);
+  const database = Object.create(real, {
+    commit: {
+      value: () => {
+        throw diskError();
+      },
+    },
+  }) as Database;
+  const fatal = Promise.withResolvers<Error>();
+  const store = temporaryStore(t, { database, onFatal: fatal.resolve });
+  let answer = 'none';
+  store.put(putRequest('a')).then(
+    () => (answer = 'done'),
+    () => (answer = 'refused'),
+  );
+  assert.match((await fatal.promise).message, /disk I\/O error/);
+  assert.equal(answer, 'none');
+  await assert.rejects(Promise.resolve(store.range(rangeRequest('a'))), /server stopped/);
+  await assert.rejects(store.put(putRequest('b')), /server stopped/);
+});
+
+test('store: a value that cannot be read: that request fails, that watch ends, the others go on', async (t) => {
+  const real = temporaryDatabase(t);
+  let isBroken = false;
+  const database = Object.create(real, {
+    read: {
+      value: (main: number, sub: number) => {
+        if (isBroken && main === 2) throw diskError();
+        return real.read(main, sub);
+      },
+    },
+  }) as Database;
+  const store = temporaryStore(t, { database });
+  await store.put(putRequest('a', 'bad'));
+  await store.put(putRequest('b', 'good'));
+  isBroken = true;
+  await assert.rejects(async () => store.range(rangeRequest('a')), /disk I\/O error/);
+  assert.equal((await store.range(rangeRequest('b'))).kvs[0]!.value.toString(), 'good');
+  const heard: string[] = [];
+  const receiver: WatchReceiver = {
+    isFull: () => false,
+    events: (watcher, events) => heard.push(`${watcher.id} got ${events.length}`),
+    progress() {},
+    compacted() {},
+    failed: (watcher, error) => heard.push(`${watcher.id} failed: ${error.message}`),
+    synced() {},
+  };
+  const from = (key: string): WatcherOptions => ({
+    range: { key, end: undefined },
+    startRevision: 1,
+    prevKv: false,
+    progressNotify: false,
+    filters: [],
+  });
+  store.watches.add(1, from('a'), receiver);
+  store.watches.add(2, from('b'), receiver);
+  await until(() => heard.length === 2);
+  assert.deepEqual(heard.sort(), ['1 failed: disk I/O error', '2 got 1']);
+  assert.equal((await store.put(putRequest('c'))).header!.revision, 4);
+});
+
+test('store: an expired lease whose end was refused: ends as soon as it can', async (t) => {
+  const clock = new FakeClock();
+  const store = temporaryStore(t, { clock });
+  store.start();
+  const lease = await store.leaseGrant(0n, 5);
+  await store.put(putRequest('a', '1', lease.id));
+  await store.alarmActivate(1n, AlarmType.CORRUPT);
+  await clock.advance(8000);
+  assert.equal((await store.range(rangeRequest('a'))).count, 1);
+  await store.alarmDeactivate(1n, AlarmType.CORRUPT);
+  await clock.advance(1001);
+  await until(() => store.lessor.get(lease.id) === undefined);
+  assert.equal((await store.range(rangeRequest('a'))).count, 0);
+  await store.stop();
+});
+
+test('store: alarms and leases: kept over a restart, a lease for its full time again', async (t) => {
+  const dir = temporaryDirectory(t);
+  const clock = new FakeClock();
+  const open = () => temporaryStore(t, { clock, database: openDatabase(dir, randomId, clock) });
+  const store = open();
+  store.start();
+  const lease = await store.leaseGrant(0n, 100);
+  await store.put(putRequest('a', '1', lease.id));
+  await store.alarmActivate(7n, AlarmType.NOSPACE);
+  await clock.advance(60_000);
+  assert.equal(store.lessor.remainingSeconds(lease), 40);
+  await store.stop();
+  store.database.close();
+  const next = open();
+  const found = next.lessor.get(lease.id)!;
+  assert.equal(next.lessor.remainingSeconds(found), 100);
+  assert.deepEqual(next.leaseKeys(found).map(String), ['a']);
+  assert.deepEqual(next.alarms.list(AlarmType.NONE), [{ memberId: 7n, alarm: AlarmType.NOSPACE }]);
+  await assert.rejects(next.put(putRequest('b')), /database space exceeded/);
+  assert.ok(next.database.term > store.database.term);
+  next.database.close();
 });

@@ -12,6 +12,7 @@ import {
   type RangeRequest,
   type TxnRequest,
 } from '#etcd/messages.ts';
+import { type Alarm, Alarms } from './alarms.ts';
 import type { Database } from './backend/database.ts';
 import { GroupCommit } from './backend/group-commit.ts';
 import { type Lease, Lessor } from './lease/lessor.ts';
@@ -33,6 +34,11 @@ export interface StoreOptions {
   onFatal: (error: Error) => void;
 }
 
+/** With less left on the disk nothing is written: a commit that finds no room would end the process. */
+const diskBytesMin = 4 * 1024 * 1024;
+/** With less left nothing is added; what makes room is still done. Two journals and some to spare. */
+const diskReserveBytes = 24 * 1024 * 1024;
+
 /** Keys looked at in one commit of a compaction. */
 const compactKeysMax = 2000;
 
@@ -40,15 +46,18 @@ export class Store {
   readonly database: Database;
   readonly watches: WatchHub;
   readonly lessor: Lessor;
-  readonly alarms = new Set<number>();
+  readonly alarms: Alarms;
   readonly #kv: KvStore;
   readonly #commit: GroupCommit;
   readonly #quotaBytes: number;
   readonly #log: Logger;
   #compaction: Promise<void> = Promise.resolve();
+  /** Writes are refused until others made room. */
+  isDiskShort = false;
 
   constructor({ database, clock, log, randomId, quotaBackendBytes, onFatal }: StoreOptions) {
     this.database = database;
+    this.alarms = new Alarms(database);
     this.#log = log;
     this.#quotaBytes = quotaBackendBytes || 2 * 1024 ** 3;
     this.lessor = new Lessor(database, clock, randomId);
@@ -59,7 +68,10 @@ export class Store {
 
   start(): void {
     this.lessor.start((id) => {
-      this.leaseRevoke(id).catch((error: unknown) => this.#log.warn({ error: String(error) }, 'expired lease kept'));
+      this.leaseRevoke(id).catch((error: unknown) => {
+        this.#log.warn({ error: String(error) }, 'an expired lease is kept for now');
+        this.lessor.expireLater(id);
+      });
     });
     // What a compaction before a crash did not get to.
     if (this.#kv.compactRevision > 0) this.#compaction = this.#dropCompacted();
@@ -100,7 +112,10 @@ export class Store {
   }
 
   deleteRange(request: DeleteRangeRequest) {
-    return this.#commit.submit(() => this.#write(() => requests.deleteRange(this.#kv, request)));
+    return this.#commit.submit(() => {
+      this.#checkWritable();
+      return this.#write(() => requests.deleteRange(this.#kv, request));
+    });
   }
 
   txn(request: TxnRequest) {
@@ -113,6 +128,7 @@ export class Store {
     }
     return this.#commit.submit(() => {
       if (hasPut(request)) this.#checkSpace();
+      else this.#checkWritable();
       const plan = requests.planTxn(this.#kv, request);
       requests.checkPlan(this.#kv, plan, this.#hasLease);
       return this.#write(() => requests.txn(this.#kv, plan));
@@ -122,6 +138,7 @@ export class Store {
   /** `physical`: answered when the rows are gone, not only unreachable. */
   async compact(revision: number, physical: boolean): Promise<void> {
     await this.#commit.submit(() => {
+      this.#checkWritable();
       this.#kv.compact(revision);
       this.#commit.markDirty();
     });
@@ -138,18 +155,35 @@ export class Store {
     });
   }
 
-  leaseRevoke(id: bigint): Promise<void> {
+  /** The revision at which its keys are gone. */
+  leaseRevoke(id: bigint): Promise<number> {
     return this.#commit.submit(() => {
+      this.#checkWritable();
       const keys = this.lessor.remove(id);
       this.#commit.markDirty();
       this.#write(() => {
         for (const key of keys) this.#kv.deleteRange({ key, end: undefined });
       });
+      return this.#kv.revision;
     });
   }
 
   leaseKeys(lease: Lease): Buffer[] {
     return [...lease.keys].map((key) => Buffer.from(key, 'latin1'));
+  }
+
+  alarmActivate(memberId: bigint, type: AlarmType): Promise<Alarm[]> {
+    return this.#commit.submit(() => {
+      this.#commit.markDirty();
+      return this.alarms.activate(memberId, type);
+    });
+  }
+
+  alarmDeactivate(memberId: bigint, type: AlarmType): Promise<Alarm[]> {
+    return this.#commit.submit(() => {
+      this.#commit.markDirty();
+      return this.alarms.deactivate(memberId, type);
+    });
   }
 
   hash(revision: number): Promise<number> {
@@ -179,14 +213,37 @@ export class Store {
     return result;
   }
 
-  /** As in etcd, a full store stays closed for writes until somebody made room and disarms the alarm. */
+  /** What is known to be damaged is not written to, nor a disk on which the commit would find no room. */
+  #checkWritable(): void {
+    if (this.alarms.has(AlarmType.CORRUPT)) throw errors.corrupt();
+    if (this.#isDiskShort(diskBytesMin)) throw errors.noSpace();
+  }
+
+  /**
+   * As in etcd, a store that reached its quota stays closed for what adds to it until somebody made room and disarms
+   * the alarm. A full disk is no alarm: as soon as there is room again, writes go on.
+   */
   #checkSpace(): void {
+    this.#checkWritable();
+    if (this.#isDiskShort(diskReserveBytes)) throw errors.noSpace();
     if (!this.alarms.has(AlarmType.NOSPACE)) {
       if (this.database.isWithin(this.#quotaBytes)) return;
-      this.alarms.add(AlarmType.NOSPACE);
+      this.alarms.activate(this.database.memberId, AlarmType.NOSPACE);
+      this.#commit.markDirty();
       this.#log.warn({ quotaBytes: this.#quotaBytes }, 'the quota is used up: compact, then disarm the alarm');
     }
     throw errors.noSpace();
+  }
+
+  #isDiskShort(wantedBytes: number): boolean {
+    const freeBytes = this.database.freeDiskBytes();
+    const isShort = freeBytes < wantedBytes;
+    if (isShort !== this.isDiskShort && (isShort || freeBytes >= diskReserveBytes)) {
+      this.isDiskShort = isShort;
+      if (isShort) this.#log.error({ freeBytes, wantedBytes }, 'the disk is nearly full: writes are refused');
+      else this.#log.info({ freeBytes }, 'there is room on the disk again: writes are taken');
+    }
+    return isShort;
   }
 
   async #dropCompacted(): Promise<void> {

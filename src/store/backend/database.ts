@@ -5,11 +5,23 @@
  * A row of `kv` is one revision of one key and never changes; compaction deletes rows. Its id holds both halves of
  * the revision, main << 24 | sub, so that ids are in the order of history.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Clock } from '#base/clock.ts';
 import { OperatorError } from '#base/errors.ts';
+import { checkJournal, JournalMark, syncDirectory } from './journal.ts';
 import { journalSync } from './journal-sync.ts';
 
 /** Changes of one transaction; sub is the low 24 bits of a row's id. */
@@ -50,6 +62,10 @@ export interface Database {
   deleteLease(id: bigint): void;
   leases(): { id: bigint; ttlSeconds: number }[];
   compactRevision: number;
+  /** As alarms.ts writes it. */
+  alarms: string;
+  /** What the file system has left for us, as of a moment ago. */
+  freeDiskBytes(): number;
   sizeBytes(): number;
   sizeInUseBytes(): number;
   /** Asked before each write, and so looked up only when it could be otherwise. */
@@ -74,14 +90,26 @@ const schema = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-export function openDatabase(dataDir: string, randomId: () => bigint, clock: Pick<Clock, 'monotonic'>): Database {
+export interface DatabaseOptions {
+  /** The journal is moved back into the file when it is as long as this. */
+  checkpointPages?: number;
+}
+
+export function openDatabase(
+  dataDir: string,
+  randomId: () => bigint,
+  clock: Pick<Clock, 'monotonic'>,
+  options: DatabaseOptions = {},
+): Database {
   const path = join(dataDir, 'store.db');
   if (existsSync(join(dataDir, 'member', 'snap', 'db'))) {
     throw new OperatorError(`${dataDir} belongs to another etcd: choose an empty directory with --data-dir`);
   }
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const made = mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    if (made) syncDirectory(dirname(made));
     checkHeader(path);
+    checkJournal(path);
     for (const name of readdirSync(dataDir)) if (name.startsWith(copyPrefix)) rmSync(join(dataDir, name));
   } catch (error) {
     throw readable(error, path);
@@ -89,7 +117,7 @@ export function openDatabase(dataDir: string, randomId: () => bigint, clock: Pic
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path);
-    return prepare(db, path, randomId, clock);
+    return prepare(db, path, randomId, clock, options.checkpointPages ?? checkpointPagesDefault);
   } catch (error) {
     db?.close();
     throw readable(error, path);
@@ -130,10 +158,15 @@ function readable(error: unknown, path: string): unknown {
   if (sqliteCode === 11 || sqliteCode === 26) {
     return new OperatorError(`${path} is damaged (${message}): restore a snapshot, or move it away`);
   }
+  if (sqliteCode === 13 || code === 'ENOSPC' || code === 'EDQUOT') {
+    return new OperatorError(`no room for ${path} on the disk: make room, or choose another --data-dir`);
+  }
   if (
     sqliteCode === 14 ||
     sqliteCode === 8 ||
     code === 'EACCES' ||
+    // What mkdir says of parents that it may not make.
+    code === 'ENOENT' ||
     code === 'ENOTDIR' ||
     code === 'EEXIST' ||
     code === 'EROFS'
@@ -143,7 +176,13 @@ function readable(error: unknown, path: string): unknown {
   return error;
 }
 
-function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: Pick<Clock, 'monotonic'>): Database {
+function prepare(
+  db: DatabaseSync,
+  path: string,
+  randomId: () => bigint,
+  clock: Pick<Clock, 'monotonic'>,
+  checkpointPages: number,
+): Database {
   db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;');
   const pragma = (name: string) => Number(Object.values(db.prepare(`PRAGMA ${name}`).get()!)[0]);
   const isNew = pragma('application_id') === 0 && pragma('schema_version') === 0;
@@ -153,8 +192,9 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
   }
   checkIdentity(path, pragma('application_id'), pragma('user_version'));
   db.exec('COMMIT');
-  // The commit is synced by sync() below, off the main thread: SQLite itself syncs only around checkpoints.
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 2000;');
+  // The commit is synced by sync() below, off the main thread: SQLite itself syncs only around checkpoints, which are
+  // ours as well, because it keeps quiet about those of its own that fail.
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;');
   db.exec('PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;');
 
   const sql = (text: string): StatementSync => db.prepare(text);
@@ -168,20 +208,26 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
   const putMeta = change('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value');
   const meta = (name: string): string | undefined => getMeta.get(name)?.['value'] as string | undefined;
   const once = (name: string, make: () => string): string => {
-    const value = meta(name) ?? make();
+    const known = meta(name);
+    if (known !== undefined) return known;
+    const value = make();
     putMeta.run(name, value);
     return value;
   };
+  const term = Number(meta('term') ?? '1') + 1;
   db.exec('BEGIN');
   const clusterId = BigInt(once('cluster_id', () => String(randomId())));
   const memberId = BigInt(once('member_id', () => String(randomId())));
-  const term = Number(meta('term') ?? '1') + 1;
-  putMeta.run('term', String(term));
-  db.exec('COMMIT');
-  // What a process left behind that ended before its sync is read from here on: it must not be lost to a power cut any
-  // more. And the directory is synced with the journal in it, which our own sync() of the file alone would not do.
-  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  try {
+    putMeta.run('term', String(term));
+    db.exec('COMMIT');
+  } catch (error) {
+    // On a full disk what is there can still be read.
+    if (isNew || !isFull(error)) throw error;
+    if (db.isTransaction) db.exec('ROLLBACK');
+  }
   let compactRevision = Number(meta('compact_revision') ?? '0');
+  let alarms = meta('alarms') ?? '';
 
   const insert = change('INSERT INTO kv VALUES (?, ?, ?, ?, ?, ?)');
   const remove = change('DELETE FROM kv WHERE id = ?');
@@ -198,6 +244,39 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
   const number = (statement: StatementSync) => Number(Object.values(statement.get()!)[0]);
   // The journal keeps its inode for as long as we are open; closing another descriptor of it drops no lock of SQLite.
   const walFd = openSync(`${path}-wal`, 'r+');
+  // What a process left behind that ended before its sync is read from here on: it must not be lost to a power cut any
+  // more, nor the journal's name.
+  fdatasyncSync(walFd);
+  syncDirectory(dirname(path));
+  const syncJournal = journalSync(walFd, clock);
+  const mark = new JournalMark(path, walFd);
+  const journalPages = sql('PRAGMA wal_checkpoint(NOOP)');
+  const writeBack = sql('PRAGMA wal_checkpoint(PASSIVE)');
+
+  /** Moves the journal back into the file when it is long. A full disk puts it off; any other failure ends us. */
+  let fault: unknown;
+  /** Only what moved the journal back can have it start anew. */
+  let isMarkDue = true;
+  let pagesGuess = 0;
+  const checkpoint = () => {
+    pagesGuess += commitPagesGuess;
+    if (pagesGuess < checkpointPages) return;
+    pagesGuess = 0;
+    try {
+      if (Number(journalPages.get()!['log']) < checkpointPages) return;
+      writeBack.get();
+      isMarkDue = true;
+    } catch (error) {
+      if (!isFull(error)) fault = error;
+    }
+  };
+
+  const freeDisk = () => {
+    const { bavail, bsize } = statfsSync(dirname(path));
+    return bavail * bsize;
+  };
+  let freeBytes = freeDisk();
+  let bytesSinceLook = 0;
 
   let inUseBytes = 0;
   /** What was written since may have added so much. */
@@ -208,11 +287,31 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
     clusterId,
     memberId,
     term,
-    begin: () => void begin.run(),
+    begin() {
+      if (fault) throw fault;
+      begin.run();
+    },
     commit: () => void commit.run(),
-    sync: journalSync(walFd, clock),
+    sync(done, isAlone) {
+      const settled = (error: Error | null) => {
+        done(error);
+        if (!error) checkpoint();
+      };
+      const marked = () => {
+        isMarkDue = false;
+        settled(null);
+      };
+      syncJournal((error) => {
+        bytesSinceLook += lookEveryBytes / 64;
+        if (error || !isMarkDue || mark.isCurrent) settled(error);
+        else mark.write().then(marked, settled);
+      }, isAlone);
+    },
     insert(row) {
-      addedBytesMax += row.key.length + row.value.length + rowPagesMax * pageSize;
+      const bytes = row.key.length + row.value.length;
+      bytesSinceLook += bytes;
+      pagesGuess += bytes / pageSize;
+      addedBytesMax += bytes + rowPagesMax * pageSize;
       const value = row.version === 0 ? null : row.value;
       insert.run(rowId(row.main, row.sub), row.key, value, row.createRevision, row.version, row.lease);
     },
@@ -249,6 +348,20 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
       compactRevision = revision;
       putMeta.run('compact_revision', String(revision));
     },
+    get alarms() {
+      return alarms;
+    },
+    set alarms(text) {
+      alarms = text;
+      putMeta.run('alarms', text);
+    },
+    freeDiskBytes() {
+      if (bytesSinceLook >= lookEveryBytes || freeBytes < scarceBytes) {
+        freeBytes = freeDisk();
+        bytesSinceLook = 0;
+      }
+      return freeBytes;
+    },
     sizeBytes: () => number(pageCount) * pageSize,
     sizeInUseBytes: () => (number(pageCount) - number(freePages)) * pageSize,
     isWithin(quotaBytes) {
@@ -258,9 +371,15 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
       return inUseBytes <= quotaBytes;
     },
     // The file gets shorter only once the journal is back in it.
-    vacuum: () => db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)'),
+    vacuum() {
+      db.exec('VACUUM; PRAGMA wal_checkpoint(PASSIVE)');
+      isMarkDue = true;
+    },
     copyTo: (copy) => void change('VACUUM INTO ?').run(copy),
     close() {
+      // Emptied before the mark goes, and only then deleted: whatever is cut short here leaves a state that opens.
+      const left = emptyJournal(db);
+      if (left === undefined) mark.remove();
       closeSync(walFd);
       db.close();
     },
@@ -269,6 +388,27 @@ function prepare(db: DatabaseSync, path: string, randomId: () => bigint, clock: 
 
 /** What a row may add to the file on top of its texts: a page of its own, and one or two of the tree above it. */
 const rowPagesMax = 3;
+
+/** How often the journal's length is looked at: that takes some microseconds. */
+const commitPagesGuess = 64;
+/** 8 MB. */
+const checkpointPagesDefault = 2000;
+/** The disk is looked at again after this much was written, or 64 commits. */
+const lookEveryBytes = 1024 * 1024;
+/** Less than this is looked at every time. */
+const scarceBytes = 128 * 1024 * 1024;
+
+const isFull = (error: unknown): boolean => ((error as { errcode?: number }).errcode ?? 0) % 256 === 13;
+
+/** What kept it from being emptied. */
+function emptyJournal(db: DatabaseSync): unknown {
+  try {
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
 
 /** Rows read at a time, so that a long history is never in memory as a whole. */
 const historyPageRows = 512;

@@ -130,7 +130,12 @@ export class GroupCommit {
         return;
       }
       this.#isSyncing = false;
-      this.#onDurable();
+      try {
+        this.#onDurable();
+      } catch (failure) {
+        this.#fail(failure as Error);
+        return;
+      }
       this.#finish(done);
     }, isAlone);
   }

@@ -10,6 +10,8 @@ import { errors } from '../store-error.ts';
 /** etcd's own minimum at its default election timeout. */
 const ttlSecondsMin = 2;
 const ttlSecondsMax = 9_000_000_000;
+/** After an expiry that was refused. */
+const expireAgainMs = 1000;
 /** A timer cannot be set for longer than this. */
 const timerMsMax = 2 ** 31 - 1;
 
@@ -77,6 +79,13 @@ export class Lessor implements LeaseBook {
     if (!lease || lease.expiresAt <= now) return 0;
     lease.expiresAt = now + lease.ttlSeconds * 1000;
     return lease.ttlSeconds;
+  }
+
+  /** The end of one that was told of could not be stored: it is told again. */
+  expireLater(id: bigint): void {
+    if (!this.#leases.has(id)) return;
+    this.#queue.push(this.#clock.monotonic() + expireAgainMs, id);
+    this.#arm();
   }
 
   get(id: bigint): Lease | undefined {

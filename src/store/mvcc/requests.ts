@@ -31,6 +31,8 @@ export function range(kv: KvStore, request: RangeRequest): RangeResponse {
   const { limit, sortOrder, sortTarget } = request;
   const isByKey = sortTarget === SortTarget.KEY;
   const mustSort = !isByKey || sortOrder === SortOrder.DESCEND;
+  // What is equal stays in the order of its keys, either way.
+  const sign = sortOrder === SortOrder.DESCEND ? -1 : 1;
   const keepMax = limit > 0 && !mustSort ? limit : Number.POSITIVE_INFINITY;
   const matched: { key: string; found: Found }[] = [];
   let count = 0;
@@ -48,16 +50,14 @@ export function range(kv: KvStore, request: RangeRequest): RangeResponse {
   const needsValues = !request.keysOnly || sortTarget === SortTarget.VALUE;
   let kvs: KeyValue[];
   if (mustSort && sortTarget !== SortTarget.VALUE) {
-    matched.sort((a, b) => compareFound(sortTarget, a, b));
-    if (sortOrder === SortOrder.DESCEND) matched.reverse();
+    matched.sort((a, b) => sign * compareFound(sortTarget, a, b));
     isMore = limit > 0 && matched.length > limit;
     if (isMore) matched.length = limit;
     kvs = matched.map(({ key, found }) => kv.keyValue(key, found, needsValues));
   } else {
     kvs = matched.map(({ key, found }) => kv.keyValue(key, found, needsValues));
     if (mustSort) {
-      kvs.sort((a, b) => Buffer.compare(a.value, b.value));
-      if (sortOrder === SortOrder.DESCEND) kvs.reverse();
+      kvs.sort((a, b) => sign * Buffer.compare(a.value, b.value));
       isMore = limit > 0 && kvs.length > limit;
       if (isMore) kvs.length = limit;
     }

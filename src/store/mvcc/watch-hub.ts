@@ -18,6 +18,8 @@ export interface WatchReceiver {
   events(watcher: Watcher, events: readonly Buffer[], revision: number): void;
   progress(watcher: Watcher, revision: number): void;
   compacted(watcher: Watcher, compactRevision: number): void;
+  /** History could not be read: the last that is heard of it. */
+  failed(watcher: Watcher, error: Error): void;
   /** A watcher that was behind is not any more. */
   synced(): void;
 }
@@ -77,7 +79,7 @@ export class WatchHub {
       ...options,
       id,
       receiver,
-      next: options.startRevision > 0 ? options.startRevision : this.#durable + 1,
+      next: options.startRevision !== 0 ? options.startRevision : this.#durable + 1,
       isSynced: false,
       isCancelled: false,
       isStepping: false,
@@ -126,7 +128,12 @@ export class WatchHub {
     watcher.isStepping = true;
     this.#clock.soon(() => {
       watcher.isStepping = false;
-      this.#step(watcher);
+      try {
+        this.#step(watcher);
+      } catch (error) {
+        this.remove(watcher);
+        watcher.receiver.failed(watcher, error as Error);
+      }
     });
   }
 

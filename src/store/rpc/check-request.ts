@@ -11,9 +11,13 @@ import {
 import { type KeyRange, keyRange, latin1 } from '../mvcc/kv-store.ts';
 import { errors } from '../store-error.ts';
 
+const sortOrders = new Set<number>(Object.values(SortOrder));
+const sortTargets = new Set<number>(Object.values(SortTarget));
+
 export function checkRange(request: RangeRequest): void {
   if (request.key.length === 0) throw errors.emptyKey();
-  if (request.sortOrder > SortOrder.DESCEND || request.sortTarget > SortTarget.VALUE) throw errors.invalidSortOption();
+  const { sortOrder, sortTarget } = request;
+  if (!sortOrders.has(sortOrder) || !sortTargets.has(sortTarget)) throw errors.invalidSortOption();
 }
 
 export function checkPut(request: PutRequest): void {
@@ -44,15 +48,17 @@ export function hasPut(request: TxnRequest): boolean {
   return request.success.some(puts) || request.failure.some(puts);
 }
 
+/** A nested transaction may have what those around it left of the limit: so depth is bounded as well. */
 function checkTxnParts(request: TxnRequest, opsMax: number): void {
   const { compare, success, failure } = request;
-  if (Math.max(compare.length, success.length, failure.length) > opsMax) throw errors.tooManyOperations();
+  const opsLeft = opsMax - Math.max(compare.length, success.length, failure.length);
+  if (opsLeft < 0) throw errors.tooManyOperations();
   for (const one of compare) if (one.key.length === 0) throw errors.emptyKey();
   for (const op of [...success, ...failure]) {
     if (op.requestRange) checkRange(op.requestRange);
     else if (op.requestPut) checkPut(op.requestPut);
     else if (op.requestDeleteRange) checkDeleteRange(op.requestDeleteRange);
-    else if (op.requestTxn) checkTxnParts(op.requestTxn, opsMax);
+    else if (op.requestTxn) checkTxnParts(op.requestTxn, opsLeft);
     else throw errors.keyNotFound();
   }
 }

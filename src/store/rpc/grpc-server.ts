@@ -26,7 +26,12 @@ interface Encoding {
 }
 /** One question, one answer. Errors it throws are told by `statusOf`. */
 export interface UnaryMethod extends Encoding {
-  unary: (request: any, bytes: number) => unknown;
+  unary: (request: any, bytes: number, call: Cancellable) => unknown;
+}
+/** For requests that may wait for long. */
+export interface Cancellable {
+  /** Calls `stop` when nobody waits for the answer any more. */
+  onCancel(stop: () => void): void;
 }
 export interface StreamMethod extends Encoding {
   /** Takes its listeners at once, so that it misses nothing. */
@@ -258,8 +263,9 @@ interface Call {
   fail(status: Status): void;
 }
 
-class UnaryCall implements Call {
+class UnaryCall implements Call, Cancellable {
   onOver = () => {};
+  #stop: (() => void) | undefined;
   readonly #stream: Http2Stream;
   readonly #method: UnaryMethod;
   readonly #statusOf: (error: unknown) => Status;
@@ -290,7 +296,7 @@ class UnaryCall implements Call {
     this.#isWorking = true;
     let result: unknown;
     try {
-      result = this.#method.unary(request.body, request.bytes);
+      result = this.#method.unary(request.body, request.bytes, this);
     } catch (error) {
       this.#failed(error);
       return;
@@ -301,6 +307,10 @@ class UnaryCall implements Call {
         (error: unknown) => this.#failed(error),
       );
     } else this.#answer(result);
+  }
+
+  onCancel(stop: () => void): void {
+    this.#stop = stop;
   }
 
   /** Nobody waits for the answer; work that is under way goes on. */
@@ -347,6 +357,7 @@ class UnaryCall implements Call {
     if (this.#isOver) return;
     this.#isOver = true;
     this.onOver();
+    if (this.#isWorking) this.#stop?.();
   }
 }
 

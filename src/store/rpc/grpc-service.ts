@@ -4,10 +4,12 @@ import { Code } from '#etcd/grpc-status.ts';
 import type { ResponseHeader } from '#etcd/key-value.ts';
 import type { Method } from '#etcd/rpc.ts';
 import { StoreError } from '../store-error.ts';
-import type { ServerStream, Status, StreamMethod, UnaryMethod } from './grpc-server.ts';
+import type { Cancellable, ServerStream, Status, StreamMethod, UnaryMethod } from './grpc-server.ts';
 
 export type Unary<M> =
-  M extends Method<infer Req, any, any, infer Res> ? (request: Req, bytes: number) => Res | Promise<Res> : never;
+  M extends Method<infer Req, any, any, infer Res>
+    ? (request: Req, bytes: number, call: Cancellable) => Res | Promise<Res>
+    : never;
 export type Stream = (call: ServerStream<any, any>) => void;
 
 export interface ServiceTable {
@@ -20,7 +22,7 @@ export type HeaderOf = (revision: number) => ResponseHeader;
 /** The methods of a service, by path. */
 export function serviceMethods<T extends ServiceTable>(
   table: T,
-  handlers: { [K in keyof T]: ((request: any, bytes: number) => unknown) | Stream },
+  handlers: { [K in keyof T]: ((request: any, bytes: number, call: Cancellable) => unknown) | Stream },
 ): [path: string, UnaryMethod | StreamMethod][] {
   return Object.entries(table).map(([name, { path, request, response, requestStream, responseStream }]) => {
     const handler = handlers[name as keyof T];

@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { AlarmType } from '#etcd/messages.ts';
 import type { Store } from '../store.ts';
 import { etcdVersion } from './maintenance-service.ts';
 
@@ -12,14 +13,22 @@ export function httpEndpoints(store: Store): RequestListener {
     const path = (request.url ?? '/').split('?')[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') send(405, 'text/plain', 'Method Not Allowed\n');
     else if (path === '/health') {
-      const isHealthy = store.alarms.size === 0;
-      send(isHealthy ? 200 : 503, 'application/json', JSON.stringify({ health: String(isHealthy), reason: '' }));
+      const reason = unhealthyReason(store);
+      const body = { health: String(reason === ''), reason };
+      send(reason === '' ? 200 : 503, 'application/json', JSON.stringify(body));
     } else if (path === '/readyz' || path === '/livez') send(200, 'text/plain', 'ok\n');
     else if (path === '/version') {
       send(200, 'application/json', JSON.stringify({ etcdserver: etcdVersion, etcdcluster: '3.5.0' }));
     } else if (path === '/metrics') send(200, 'text/plain; version=0.0.4', metrics(store));
     else send(404, 'text/plain', '404 page not found\n');
   };
+}
+
+/** etcd's words for an alarm, ours for a disk. */
+function unhealthyReason(store: Store): string {
+  if (store.isDiskShort) return 'the disk is nearly full: writes are refused until there is room';
+  const [alarm] = store.alarms.list(AlarmType.NONE);
+  return alarm ? `ALARM ${alarm.alarm === AlarmType.NOSPACE ? 'NOSPACE' : 'CORRUPT'}` : '';
 }
 
 function metrics(store: Store): string {

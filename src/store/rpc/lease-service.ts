@@ -12,8 +12,7 @@ export function leaseService(store: Store, headerOf: HeaderOf) {
       return { header: headerOf(store.revision), id: lease.id, ttl: lease.ttlSeconds };
     },
     async revoke({ id }) {
-      await store.leaseRevoke(id);
-      return { header: headerOf(store.revision) };
+      return { header: headerOf(await store.leaseRevoke(id)) };
     },
     async timeToLive({ id, keys }) {
       await store.settled();

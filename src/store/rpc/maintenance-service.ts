@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import type { Logger } from '#base/log.ts';
-import { AlarmAction, AlarmType } from '#etcd/messages.ts';
+import { AlarmAction } from '#etcd/messages.ts';
 import type { Cluster, Maintenance } from '#etcd/rpc.ts';
 import type { Store } from '../store.ts';
 import { errors } from '../store-error.ts';
@@ -40,7 +40,7 @@ export function maintenanceService(store: Store, headerOf: HeaderOf, log: Logger
         raftIndex: index,
         raftAppliedIndex: index,
         raftTerm: BigInt(database.term),
-        errors: [...store.alarms].map((alarm) => `memberID:${database.memberId} alarm:${nameOf(alarm)} `),
+        errors: store.alarms.texts(),
       };
     },
     async defragment() {
@@ -51,23 +51,21 @@ export function maintenanceService(store: Store, headerOf: HeaderOf, log: Logger
     hashKv: async ({ revision }) => ({
       hash: await store.hash(revision),
       header: header(),
-      compactRevision: store.compactRevision,
+      compactRevision: store.compactRevision || -1,
     }),
-    async alarm({ action, alarm }) {
-      if (action === AlarmAction.ACTIVATE && alarm !== AlarmType.NONE) store.alarms.add(alarm);
-      const before = [...store.alarms];
-      if (action === AlarmAction.DEACTIVATE) {
-        if (alarm === AlarmType.NONE) store.alarms.clear();
-        else store.alarms.delete(alarm);
+    async alarm({ action, memberId, alarm }) {
+      if (action === AlarmAction.ACTIVATE) {
+        return { alarms: await store.alarmActivate(memberId, alarm), header: header() };
       }
-      const shown = action === AlarmAction.DEACTIVATE ? before.filter((a) => !store.alarms.has(a)) : [...store.alarms];
-      return {
-        header: header(),
-        alarms: shown.map((a) => ({ memberId: database.memberId, alarm: a as 0 | 1 | 2 })),
-      };
+      if (action === AlarmAction.DEACTIVATE) {
+        return { alarms: await store.alarmDeactivate(memberId, alarm), header: header() };
+      }
+      await store.settled();
+      return { header: header(), alarms: action === AlarmAction.GET ? store.alarms.list(alarm) : [] };
     },
-    moveLeader: () => {
-      throw errors.singleMember();
+    moveLeader({ targetId }) {
+      if (targetId !== database.memberId) throw errors.badLeaderTransferee();
+      return { header: header() };
     },
   };
 
@@ -113,9 +111,14 @@ export function clusterService(
   const oneOnly = () => {
     throw errors.singleMember();
   };
+  const ofMember = ({ id }: { id: bigint }) => {
+    if (id !== store.database.memberId) throw errors.memberNotFound();
+    throw errors.singleMember();
+  };
   return {
     memberList: () => ({
-      header: headerOf(store.revision),
+      // No revision, as in etcd: the members are none of the keys.
+      header: headerOf(0),
       members: [
         {
           id: store.database.memberId,
@@ -127,12 +130,8 @@ export function clusterService(
       ],
     }),
     memberAdd: oneOnly,
-    memberRemove: oneOnly,
-    memberUpdate: oneOnly,
-    memberPromote: oneOnly,
+    memberRemove: ofMember,
+    memberUpdate: ofMember,
+    memberPromote: ofMember,
   };
-}
-
-function nameOf(alarm: number): string {
-  return alarm === AlarmType.NOSPACE ? 'NOSPACE' : 'CORRUPT';
 }

@@ -1,4 +1,5 @@
 /** One Watch stream: several watches with IDs, all of them bounded by the stream's own buffer. */
+import { Code } from '#etcd/grpc-status.ts';
 import type { WatchResponse } from '#etcd/key-value.ts';
 import type { WatchCreateRequest, WatchRequest } from '#etcd/messages.ts';
 import { keyRange } from '../mvcc/kv-store.ts';
@@ -45,6 +46,9 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
       fragments.delete(watcher.id);
       send({ watchId: watcher.id, canceled: true, compactRevision }, hub.durableRevision);
     },
+    failed(_watcher, error) {
+      stream.emit('error', { code: Code.INTERNAL, details: `evenkeel: history cannot be read: ${error.message}` });
+    },
     synced() {
       if (isProgressWanted) progress();
     },
@@ -61,21 +65,23 @@ export function serveWatch(stream: Stream, hub: WatchHub, headerOf: HeaderOf): v
   };
 
   const create = (request: WatchCreateRequest) => {
-    const id = request.watchId !== 0 ? request.watchId : freeId();
-    const refusal = watchers.has(id)
-      ? 'etcdserver: mvcc: duplicate watch ID provided on the WatchStream'
-      : watchers.size >= watchesPerStreamMax
-        ? `evenkeel: more than ${watchesPerStreamMax} watches on one stream`
-        : undefined;
+    // No key stands for the first one there could be.
+    const range = keyRange(request.key.length === 0 ? firstKey : request.key, request.rangeEnd);
+    const isEmpty = typeof range.end === 'string' && range.key >= range.end;
+    const refusal = isEmpty
+      ? 'mvcc: watcher range is empty'
+      : request.watchId !== 0 && watchers.has(request.watchId)
+        ? 'mvcc: duplicate watch ID provided on the WatchStream'
+        : watchers.size >= watchesPerStreamMax
+          ? `evenkeel: more than ${watchesPerStreamMax} watches on one stream`
+          : undefined;
     if (refusal) {
       send({ watchId: everyWatch, created: true, canceled: true, cancelReason: refusal }, hub.durableRevision);
       return;
     }
-    // No key stands for the first one there could be.
-    const key = request.key.length === 0 ? firstKey : request.key;
+    const id = request.watchId !== 0 ? request.watchId : freeId();
     send({ watchId: id, created: true }, hub.durableRevision);
     if (request.fragment) fragments.add(id);
-    const range = keyRange(key, request.rangeEnd);
     const { startRevision, prevKv, progressNotify, filters } = request;
     watchers.set(id, hub.add(id, { range, startRevision, prevKv, progressNotify, filters }, receiver));
   };

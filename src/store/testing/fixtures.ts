@@ -22,8 +22,12 @@ export function temporaryDirectory(t: TestContext): string {
 }
 
 export function temporaryDatabase(t: TestContext): Database {
-  const database = openDatabase(temporaryDirectory(t), randomId, new FakeClock());
-  t.after(() => database.close());
+  const dir = mkdtempSync(join(tmpdir(), 'store-'));
+  const database = openDatabase(dir, randomId, new FakeClock());
+  t.after(() => {
+    database.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
   return database;
 }
 
