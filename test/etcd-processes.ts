@@ -1,5 +1,5 @@
 /** Servers of etcd's API as child processes, for tests. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RunningEtcd } from './etcd-suite.ts';
 
-export async function startRealEtcd(): Promise<RunningEtcd> {
+export async function startRealEtcd(flags: readonly string[] = []): Promise<RunningEtcd> {
   const dataDir = mkdtempSync(join(tmpdir(), 'etcd-'));
   const endpoint = `http://127.0.0.1:${await freePort()}`;
   const peer = `http://127.0.0.1:${await freePort()}`;
@@ -20,6 +20,7 @@ export async function startRealEtcd(): Promise<RunningEtcd> {
       `--listen-peer-urls=${peer}`,
       `--initial-advertise-peer-urls=${peer}`,
       `--initial-cluster=default=${peer}`,
+      ...flags,
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
@@ -31,6 +32,13 @@ export async function startRealEtcd(): Promise<RunningEtcd> {
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** False when real etcd is not there; with CI=true that is an error. */
+export function isRealEtcdInstalled(): boolean {
+  const isInstalled = spawnSync('/usr/bin/etcd', ['--version'], { stdio: 'ignore' }).status === 0;
+  if (!isInstalled && process.env['CI'] === 'true') throw new Error('real etcd is missing: install etcd-server');
+  return isInstalled;
 }
 
 /** A port that was free a moment ago. */
@@ -81,13 +89,17 @@ export interface OurEtcd extends RunningEtcd {
 const evenkeel = join(import.meta.dirname, '..', 'bin', 'evenkeel.ts');
 
 /** Our store; `dataDir` absent: a new one, removed by stop(). */
-export async function startOurEtcd(flags: readonly string[] = [], dataDir?: string): Promise<OurEtcd> {
+export async function startOurEtcd(
+  flags: readonly string[] = [],
+  dataDir?: string,
+  readyMs?: number,
+): Promise<OurEtcd> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'evenkeel-etcd-'));
   const url = flags.some((flag) => flag.startsWith('--listen-client-urls'))
     ? []
     : ['--listen-client-urls=http://127.0.0.1:0'];
   const child = spawnOurEtcd([`--data-dir=${dir}`, ...url, ...flags]);
-  const log = await output(child, /"msg":"ready to serve client requests"/);
+  const log = await output(child, /"msg":"ready to serve client requests"/, readyMs);
   const ready = log.split('\n').find((line) => line.includes('ready to serve'))!;
   return {
     endpoint: JSON.parse(ready).clientUrls[0],

@@ -139,6 +139,8 @@ export function kvSuite(context: EtcdSuiteContext): void {
     assert.equal(await sorted(SortTarget.MOD, SortOrder.DESCEND), 'acb');
     assert.equal(await sorted(SortTarget.CREATE, SortOrder.ASCEND), 'abc');
     assert.equal(await sorted(SortTarget.VERSION, SortOrder.DESCEND, 1), 'a');
+    assert.equal(await sorted(SortTarget.VERSION, SortOrder.DESCEND), 'abc');
+    assert.equal(await sorted(SortTarget.VERSION, SortOrder.ASCEND), 'bca');
     assert.deepEqual(keysOf(await client.range({ ...range, minModRevision: last }), prefix), ['a']);
     assert.deepEqual(keysOf(await client.range({ ...range, maxModRevision: second }), prefix), ['b']);
     assert.deepEqual(keysOf(await client.range({ ...range, minCreateRevision: second }), prefix), ['b', 'c']);

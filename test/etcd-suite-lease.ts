@@ -46,6 +46,22 @@ export function leaseSuite(context: EtcdSuiteContext): void {
     w.handle.cancel();
   });
 
+  test('lease: revoke: answered with the revision it took, also among others', async () => {
+    const { client } = context;
+    const prefix = context.prefix();
+    const { id } = await client.leaseGrant({ ttl: 60 });
+    await client.put({ key: text(`${prefix}leased`), lease: id });
+    const w = open(context, { key: text(`${prefix}leased`) });
+    await w.created;
+    const puts = (n: number) => Array.from({ length: n }, (_, i) => client.put({ key: text(`${prefix}${i}`) }));
+    const before = puts(20);
+    const revoking = client.leaseRevoke(id);
+    await Promise.all([...before, ...puts(20)]);
+    const revoked = await revoking;
+    assert.equal((await w.atLeast(1))[0]!.kv.modRevision, revoked.header!.revision);
+    w.handle.cancel();
+  });
+
   test('lease: keys: listed, and let go when put under another or none', async () => {
     const { client } = context;
     const prefix = context.prefix();

@@ -3,6 +3,9 @@ import { after, before, describe } from 'node:test';
 import { silentLogger } from '#base/log.ts';
 import { createEtcdClient, type EtcdClient } from '#etcd/client.ts';
 import { realClock } from '#os/real-clock.ts';
+import { RawEtcd } from './etcd-raw.ts';
+import { badInputSuite } from './etcd-suite-bad-input.ts';
+import { concurrencySuite } from './etcd-suite-concurrency.ts';
 import { kvSuite } from './etcd-suite-kv.ts';
 import { leaseSuite } from './etcd-suite-lease.ts';
 import { maintenanceSuite } from './etcd-suite-maintenance.ts';
@@ -17,6 +20,7 @@ export interface RunningEtcd {
 
 export interface EtcdSuiteContext {
   client: EtcdClient;
+  raw: RawEtcd;
   /** A prefix nobody else uses: the tests share one server. */
   prefix(): string;
 }
@@ -31,14 +35,17 @@ export function etcdSuite(
     let prefixes = 0;
     const context = {
       client: undefined as unknown as EtcdClient,
+      raw: undefined as unknown as RawEtcd,
       prefix: () => `/suite/${++prefixes}/`,
     };
     before(async () => {
       running = await start();
       context.client = createEtcdClient({ endpoints: [running.endpoint], clock: realClock, log: silentLogger });
+      context.raw = new RawEtcd(running.endpoint);
     });
     after(async () => {
       context.client?.close();
+      context.raw?.close();
       await running?.stop();
     });
     kvSuite(context);
@@ -46,6 +53,8 @@ export function etcdSuite(
     watchSuite(context);
     leaseSuite(context);
     maintenanceSuite(context);
+    concurrencySuite(context);
+    badInputSuite(context);
   });
 }
 
