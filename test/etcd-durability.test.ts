@@ -11,7 +11,8 @@ import { createEtcdClient } from '#etcd/client.ts';
 import { realClock } from '#os/real-clock.ts';
 import { makeAuthority } from './etcd-certificates.ts';
 import { freePort, spawnOurEtcd, startOurEtcd } from './etcd-processes.ts';
-import { prefixEnd, text } from './etcd-suite.ts';
+import { text } from './etcd-suite.ts';
+import { storeUnderKill } from './long/store-under-kill.ts';
 
 const clientOf = (endpoint: string) => createEtcdClient({ endpoints: [endpoint], clock: realClock, log: silentLogger });
 
@@ -21,45 +22,19 @@ function temporary(t: { after(fn: () => void): void }): string {
   return dir;
 }
 
-test('etcd: kill -9 under load: every acknowledged write is there, no revision is used twice', async (t) => {
-  const dir = temporary(t);
-  const listen = [`--listen-client-urls=http://127.0.0.1:${await freePort()}`];
-  const acknowledged = new Map<string, number>();
-  for (let round = 0; round < 4; round++) {
-    const etcd = await startOurEtcd(listen, dir);
-    const client = clientOf(etcd.endpoint);
-    t.after(() => etcd.stop());
-    try {
-      const { kvs } = await client.range({ key: text('/d/'), rangeEnd: prefixEnd('/d/') });
-      const stored = new Map(kvs.map((kv) => [kv.key.toString(), kv.modRevision]));
-      for (const [key, revision] of acknowledged) assert.equal(stored.get(key), revision, key);
-      assert.equal(new Set(stored.values()).size, stored.size);
-
-      const enough = Promise.withResolvers<void>();
-      const goal = acknowledged.size + 300 + round * 37;
-      let isDown = false;
-      const writer = async (n: number) => {
-        for (let i = 0; !isDown; i++) {
-          const key = `/d/${round}-${n}-${i}`;
-          try {
-            const { header } = await client.put({ key: text(key), value: Buffer.alloc(500, n) }, { timeoutMs: 2000 });
-            acknowledged.set(key, header!.revision);
-          } catch {
-            return;
-          }
-          if (acknowledged.size >= goal) enough.resolve();
-        }
-      };
-      const writers = Array.from({ length: 16 }, (_, n) => writer(n));
-      await enough.promise;
-      await etcd.end('SIGKILL');
-      isDown = true;
-      await Promise.all(writers);
-    } finally {
-      client.close();
-    }
-  }
-  assert.ok(acknowledged.size > 1200);
+test('etcd: kill -9 under load: nothing acknowledged is lost, no revision is used twice, watches have no gap', async (t) => {
+  const dataDir = temporary(t);
+  const report = await storeUnderKill({
+    dataDir,
+    cycles: 5,
+    writers: 16,
+    seed: 1,
+    requestsMin: 150,
+    requestsMax: 500,
+    signal: t.signal,
+  });
+  assert.deepEqual(report.violations, []);
+  assert.ok(report.cycle === 5 && report.acknowledged > 750 && report.watchEvents > 750);
 });
 
 test('etcd: restart: leases live on, history and compaction are kept, the client finds it again', async (t) => {
