@@ -74,9 +74,16 @@ export interface ApiResponse {
   status: number;
   headers?: Record<string, string | number>;
   /** Ready bytes; parts are written in order without being joined. */
-  body?: Buffer | string | readonly Buffer[];
+  body?: Buffer | string | readonly Buffer[] | StreamedBody;
   /** Instead of `body`: takes over the stream until it ends (watch, exec). */
   stream?: (sink: ResponseSink) => void;
+}
+
+/** A large body of known length, made as the client takes it. Once: it cannot be read anew. */
+export interface StreamedBody {
+  readonly byteLength: number;
+  /** The next bytes, from the start of `into`; 0 when there are no more. `into` has room for two bytes at least. */
+  read(into: Buffer): number;
 }
 
 export interface ResponseSink {

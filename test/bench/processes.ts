@@ -13,6 +13,14 @@ export function memoryOf(pid: number): Memory {
   return { rssMb: kb('Rss') / 1024, pssMb: kb('Pss') / 1024 };
 }
 
+/** User and system time of a process, in ticks of 10 ms. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // Behind the name, which may hold spaces, the first field is the third.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 /** Pid and command line of every process whose command line has the text. */
 export function processesWith(text: string): { pid: number; args: string[] }[] {
   const found: { pid: number; args: string[] }[] = [];

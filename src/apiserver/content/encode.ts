@@ -8,13 +8,10 @@ import type { StoredObject } from '#storage/storage.ts';
 import type { ServedResource } from '../endpoints/served-resource.ts';
 import type { ApiRequest, ApiResponse } from '../request.ts';
 import { isPretty, type Representation } from './accept.ts';
+import { ListBody } from './list-body.ts';
 import { tableOf } from './table.ts';
 
 const newline = Buffer.from('\n');
-const openItem = Buffer.from('{');
-const nextItem = Buffer.from(',{');
-const comma = Buffer.from(',');
-const endOfList = Buffer.from(']}\n');
 
 /** One stored object. At once in the common case. */
 export function entryResponse(
@@ -49,7 +46,7 @@ export async function listResponse(
     return {
       status: 200,
       headers: { 'content-type': 'application/json' },
-      body: listParts(served, entries, metadata),
+      body: listBody(served, entries, metadata),
     };
   }
   const items = entries.map((entry) => served.toServed(entry.object()));
@@ -75,32 +72,14 @@ export function listTypeOf(served: ServedResource): { kind: string; apiVersion: 
   return { kind: `${served.info.kind}List`, apiVersion: formatGroupVersion(served.info) };
 }
 
-/** Upstream's typed lists leave kind and apiVersion out of their items: the constant head of each entry is skipped. */
-function listParts(served: ServedResource, entries: readonly StoredObject[], metadata: ListMeta): Buffer[] {
+function listBody(served: ServedResource, entries: readonly StoredObject[], metadata: ListMeta): ListBody {
   const { kind, apiVersion } = listTypeOf(served);
-  const parts: Buffer[] = [Buffer.from(`${JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1)},"items":[`)];
-  const head = served.entryHead;
-  for (let i = 0; i < entries.length; i++) {
-    const bytes = entries[i]!.bytes;
-    if (startsWith(bytes, head)) {
-      parts.push(i === 0 ? openItem : nextItem, bytes.subarray(head.length));
-    } else {
-      // Not written by a codec of ours; correct all the same.
-      const { kind: _kind, apiVersion: _apiVersion, ...rest } = entries[i]!.object();
-      if (i > 0) parts.push(comma);
-      parts.push(Buffer.from(JSON.stringify(rest)));
-    }
-  }
-  parts.push(endOfList);
-  return parts;
+  const opening = Buffer.from(`${JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1)},"items":[`);
+  return new ListBody(opening, entries, served.entryHead);
 }
 
 function inVersion<T extends object>(value: T, { version }: Representation): T {
   return version === 'v1' ? value : { ...value, apiVersion: `meta.k8s.io/${version}` };
-}
-
-function startsWith(bytes: Buffer, head: Buffer): boolean {
-  return bytes.length > head.length && bytes.compare(head, 0, head.length, 0, head.length) === 0;
 }
 
 function transformed(

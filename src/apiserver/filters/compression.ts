@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { gzip as gzipCallback } from 'node:zlib';
-import type { ApiResponse, Filter } from '../request.ts';
+import type { ApiResponse, Filter, StreamedBody } from '../request.ts';
 
 /** Smaller answers travel faster than they compress. Upstream's figures. */
 const compressibleBytesMin = 128 * 1024;
@@ -25,13 +25,21 @@ const compressed: Filter = async (request, next) => {
 
 function sizeOf(body: NonNullable<ApiResponse['body']>): number {
   if (typeof body === 'string' || Buffer.isBuffer(body)) return body.length;
+  if ('read' in body) return body.byteLength;
   let size = 0;
   for (const part of body) size += part.length;
   return size;
 }
 
 function joined(body: NonNullable<ApiResponse['body']>): Buffer | string {
-  return typeof body === 'string' || Buffer.isBuffer(body) ? body : Buffer.concat(body);
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return body;
+  return 'read' in body ? readAll(body) : Buffer.concat(body);
+}
+
+function readAll(body: StreamedBody): Buffer {
+  const all = Buffer.allocUnsafeSlow(body.byteLength);
+  for (let at = 0; at < all.length; ) at += body.read(all.subarray(at));
+  return all;
 }
 
 function acceptsGzip(header: string | string[] | undefined): boolean {

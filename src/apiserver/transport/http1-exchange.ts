@@ -1,9 +1,10 @@
 /** A request and its answer on an HTTP/1.1 connection. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ApiResponse, ResponseSink } from '../request.ts';
-import { writeBatches } from './batches.ts';
+import { writeParts } from './parts.ts';
 import type { Peer } from './peer-certificate.ts';
 import { ServerRequest } from './server-request.ts';
+import { writeStreamedBody } from './streamed-body.ts';
 
 export function http1Request(
   message: IncomingMessage,
@@ -38,11 +39,16 @@ export function respondHttp1(out: ServerResponse, response: ApiResponse): void {
     out.end(body);
     return;
   }
+  if ('read' in body) {
+    headers['content-length'] = body.byteLength;
+    out.writeHead(response.status, headers);
+    return writeStreamedBody(out, body);
+  }
   let length = 0;
   for (const part of body) length += part.length;
   headers['content-length'] = length;
   out.writeHead(response.status, headers);
-  writeBatches(out, body);
+  writeParts(out, body, length);
 }
 
 class Http1Sink implements ResponseSink {

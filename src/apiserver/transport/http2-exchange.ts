@@ -1,9 +1,10 @@
 /** A request and its answer on one HTTP/2 stream, by node:http2's stream API. */
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { ApiResponse, ResponseSink } from '../request.ts';
-import { writeBatches } from './batches.ts';
+import { writeParts } from './parts.ts';
 import type { Peer } from './peer-certificate.ts';
 import { ServerRequest } from './server-request.ts';
+import { writeStreamedBody } from './streamed-body.ts';
 
 export function http2Request(
   stream: ServerHttp2Stream,
@@ -31,12 +32,16 @@ export function respondHttp2(stream: ServerHttp2Stream, response: ApiResponse, m
     headers['content-length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     stream.respond(headers);
     stream.end(body);
+  } else if ('read' in body) {
+    headers['content-length'] = body.byteLength;
+    stream.respond(headers);
+    writeStreamedBody(stream, body);
   } else {
     let length = 0;
     for (const part of body) length += part.length;
     headers['content-length'] = length;
     stream.respond(headers);
-    writeBatches(stream, body);
+    writeParts(stream, body, length);
   }
 }
 
