@@ -18,23 +18,43 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-/** `flags` come last and win. */
-export async function startApiServer(flags: readonly string[] = []): Promise<Started> {
+export interface StartedStore {
+  url: string;
+  directory: string;
+  stop(): Promise<void>;
+}
+
+export async function startStore(): Promise<StartedStore> {
   const directory = temporaryDirectory();
-  const [storePort, port] = [await freePort(), await freePort()];
-  const storeUrl = `http://127.0.0.1:${storePort}`;
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
   const store = run([
     'etcd',
     `--data-dir=${join(directory, 'etcd')}`,
-    `--listen-client-urls=${storeUrl}`,
-    `--advertise-client-urls=${storeUrl}`,
+    `--listen-client-urls=${url}`,
+    `--advertise-client-urls=${url}`,
   ]);
-  await until('the store listens', () => isListening(storePort));
+  await until('the store listens', () => isListening(port));
+  return {
+    url,
+    directory,
+    stop: async () => {
+      await end(store);
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** `flags` come last and win. */
+export async function startApiServer(flags: readonly string[] = []): Promise<Started> {
+  const store = await startStore();
+  const { directory } = store;
+  const port = await freePort();
   writeFileSync(join(directory, 'tokens.csv'), `${token},admin,admin,"system:masters"\n`);
   const startedAt = performance.now();
   const server = run([
     'apiserver',
-    `--etcd-servers=${storeUrl}`,
+    `--etcd-servers=${store.url}`,
     `--cert-dir=${join(directory, 'certs')}`,
     '--bind-address=127.0.0.1',
     `--secure-port=${port}`,
@@ -54,8 +74,7 @@ export async function startApiServer(flags: readonly string[] = []): Promise<Sta
     directory,
     stop: async () => {
       await end(server);
-      await end(store);
-      rmSync(directory, { recursive: true, force: true });
+      await store.stop();
     },
   };
 }

@@ -3,6 +3,7 @@ import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
 import { apiErrors } from '#apimachinery/status-error.ts';
 import { messageOf } from '#base/errors.ts';
 import type { ResourceCodec, StoredObject } from '../storage.ts';
+import { keptBytes } from './kept-bytes.ts';
 
 /** An object as it is kept: its bytes with the resourceVersion in them, and what selectors ask for. */
 export class Entry implements StoredObject {
@@ -36,7 +37,7 @@ export function decodeEntry(codec: ResourceCodec, key: string, value: Buffer, re
   const object = decodeStored(codec, key, value);
   object.metadata = stamped(object.metadata, revision);
   const labels = object.metadata.labels;
-  return new Entry(key, revision, Buffer.from(encodeJson(object)), labels, codec.selectableFields(object));
+  return new Entry(key, revision, keptBytes(encodeJson(object)), labels, codec.selectableFields(object));
 }
 
 /** Throws InternalError with the key's name, for whoever has to mend it. */
@@ -63,7 +64,7 @@ const foreignEncodings = [Buffer.from('k8s\0'), Buffer.from('k8s:enc:')];
 export function restampEntry(entry: Entry, revision: number): Entry {
   const object = entry.object();
   object.metadata.resourceVersion = String(revision);
-  return new Entry(entry.key, revision, Buffer.from(encodeJson(object)), entry.labels, entry.fields);
+  return new Entry(entry.key, revision, keptBytes(encodeJson(object)), entry.labels, entry.fields);
 }
 
 const beforeResourceVersion = ['name', 'generateName', 'namespace', 'selfLink', 'uid'] as const;
