@@ -7,6 +7,7 @@
  * A `revision` is the store's number; an object's resourceVersion is its modRevision in decimal.
  */
 import type { KubeObject } from '#apimachinery/object.ts';
+import type { StorageCounters } from './storage-counters.ts';
 
 /** An object as it is kept and served: encoded once, shared by every reader. Never change it. */
 export interface StoredObject {
@@ -152,6 +153,16 @@ export interface ResourceStorage {
   count(): number;
   /** True once the initial list is in the cache. */
   ready(): boolean;
+  statistics(): StorageStatistics;
+}
+
+/** For metrics. */
+export interface StorageStatistics {
+  readonly counters: StorageCounters;
+  /** Events that the cache has room for now. */
+  readonly ringCapacity: number;
+  /** The revision that the cache has reached. */
+  readonly revision: number;
 }
 
 export interface WriteOptions {
@@ -179,6 +190,8 @@ export interface StorageBackend {
   currentRevision(): Promise<number>;
   /** All registered resources have their initial state. */
   synced(): boolean;
+  /** Resources whose cache was found not to be what the store is, and not found clean since. */
+  divergences(): readonly Divergence[];
   /** Resolves if the store answers now. For health checks. */
   ping(signal: AbortSignal): Promise<void>;
   /** What the store says of itself: its size, and what is wrong with it. */
@@ -186,6 +199,23 @@ export interface StorageBackend {
   /** Plain keys outside resources: masterleases, ranges, compact_rev_key. */
   raw: RawStorage;
   run(signal: AbortSignal): Promise<void>;
+}
+
+/** A resource whose cache was found to differ from the store, and has not been found clean since. */
+export interface Divergence {
+  /** The resource's prefix in the store. */
+  prefix: string;
+  /** At which the two were compared. */
+  revision: number;
+  /** The first of them. */
+  differences: readonly Difference[];
+}
+
+export interface Difference {
+  key: string;
+  what: 'not cached' | 'not stored' | 'another revision' | 'another value';
+  cachedRevision?: number;
+  storedRevision?: number;
 }
 
 /** Small keys with no kind. Compare-and-swap on the mod revision (0: must not exist). */

@@ -11,6 +11,7 @@ import { createRawStorage } from '../etcd3/raw-storage.ts';
 import { toStatusError } from '../etcd3/store-errors.ts';
 import { type ResourceView, Writer } from '../etcd3/writer.ts';
 import type { ResourceStorage, StorageBackend } from '../storage.ts';
+import { ConsistencyChecker } from './consistency-checker.ts';
 import { CurrentRevision, readHeader } from './current-revision.ts';
 import type { CacheEvent } from './event-ring.ts';
 import { ResourceCache } from './resource-cache.ts';
@@ -32,6 +33,8 @@ export interface StorageBackendOptions {
   defaultWatchCacheSize?: number;
   /** Of the store's old revisions. Default 0: they are not compacted from here. */
   compactionIntervalMs?: number;
+  /** How often each cache is compared with the store. Default 0: never. */
+  consistencyCheckIntervalMs?: number;
 }
 
 /** What the parts of a backend share. */
@@ -56,6 +59,18 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
   const compactor = new Compactor({ kv, clock, log, intervalMs: options.compactionIntervalMs ?? 0 });
   const leases = new Leases(kv, clock);
   const storages = new Map<string, ResourceStorage>();
+
+  const checker = new ConsistencyChecker({
+    kv,
+    clock,
+    log,
+    random,
+    intervalMs: options.consistencyCheckIntervalMs ?? 0,
+    revision: watch.revision,
+    caches: () => watch.caches,
+    check: (header, floor) => watch.check(header, floor),
+    rebuild: (cache) => watch.rebuild(cache),
+  });
 
   const closing = new AbortController();
   const askRevision = async (boundMs: number): Promise<number> => {
@@ -96,6 +111,7 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
     },
     currentRevision: () => current.read(),
     synced: () => watch.synced,
+    divergences: () => checker.divergences,
     async ping(signal) {
       try {
         await withDeadline(clock, storeDeadlineMs, signal, (s) => readHeader(kv, prefix, s));
@@ -113,7 +129,7 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
     raw: createRawStorage(kv, clock, leases),
     async run(signal) {
       try {
-        await Promise.all([watch.run(signal), compactor.run(signal)]);
+        await Promise.all([watch.run(signal), compactor.run(signal), checker.run(signal)]);
       } finally {
         closing.abort();
       }

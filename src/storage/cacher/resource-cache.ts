@@ -10,6 +10,7 @@ import type { Logger } from '#base/log.ts';
 import { decodeEntry, type Entry, restampEntry } from '../etcd3/entry.ts';
 import type { KeyValue, KvEvent } from '../etcd3/kv.ts';
 import type { ResourceCodec } from '../storage.ts';
+import { StorageCounters } from '../storage-counters.ts';
 import { difference, type Listed } from './difference.ts';
 import { CacheEvent, EventRing } from './event-ring.ts';
 import { SnapshotHistory } from './snapshot-history.ts';
@@ -27,6 +28,7 @@ const heldEventsMax = 50_000;
 export interface ResourceCacheOptions {
   clock: Clock;
   log: Logger;
+  /** 0: reads go to the store, always; the cache is for watches alone. */
   ringCapacity: number;
 }
 
@@ -35,6 +37,10 @@ export class ResourceCache {
   readonly ring: EventRing;
   readonly watchers: WatcherIndex;
   readonly unreadable = new UnreadableKeys();
+  readonly servesReads: boolean;
+  readonly counters = new StorageCounters();
+  /** How often the state was taken from the store, or dropped, instead of following it. */
+  fills = 0;
   readonly #clock: Clock;
   readonly #log: Logger;
   #tree: EntryTree = new BTree<string, Entry>(undefined, compareKeys);
@@ -53,6 +59,7 @@ export class ResourceCache {
     this.#log = options.log;
     this.ring = new EventRing(options.ringCapacity);
     this.watchers = new WatcherIndex(codec.prefix);
+    this.servesReads = options.ringCapacity > 0;
   }
 
   get ready(): boolean {
@@ -123,6 +130,8 @@ export class ResourceCache {
 
   /** The list is complete, as of `revision`. What was here before is brought to it by events: watchers stay. */
   finishFill(revision: number): void {
+    this.fills++;
+    this.counters.initializations++;
     const held = this.#held ?? [];
     const listed = this.#listed;
     const before = this.#tree;
@@ -160,6 +169,7 @@ export class ResourceCache {
       return;
     }
     if (!this.#ready) return;
+    this.counters.eventsReceived++;
     const { key, modRevision } = event.kv;
     const previous = this.#tree.get(key);
     if (previous !== undefined && previous.revision >= modRevision) return;
@@ -178,6 +188,7 @@ export class ResourceCache {
 
   /** The store is not the one this was read from. */
   drop(error: Error): void {
+    this.fills++;
     this.#ready = false;
     this.#held = undefined;
     this.#listed = [];
@@ -194,6 +205,7 @@ export class ResourceCache {
   }
 
   #publish(event: CacheEvent): void {
+    this.counters.eventsDispatched++;
     this.ring.push(event);
     this.watchers.dispatch(event);
   }
@@ -210,6 +222,7 @@ export class ResourceCache {
     try {
       return decodeEntry(this.codec, kv.key, kv.value, kv.modRevision);
     } catch (error) {
+      this.counters.decodeErrors++;
       this.#log.error({ key: kv.key, revision: kv.modRevision, error: messageOf(error) }, 'undecodable value in store');
       this.unreadable.begin(kv.key, kv.modRevision);
       return undefined;

@@ -6,7 +6,7 @@ import { apiErrors, isStatusError, StatusError } from '#apimachinery/status-erro
 import { continueAfter, decodeContinueToken, expiredContinue, type PagePosition } from '../etcd3/continue-token.ts';
 import { storeDeadlineMs, untilAborted, withDeadline } from '../etcd3/deadline.ts';
 import { decodeEntry } from '../etcd3/entry.ts';
-import { KvError, prefixEnd } from '../etcd3/kv.ts';
+import { type EtcdKv, KvError, prefixEnd } from '../etcd3/kv.ts';
 import { tooLargeResourceVersion, tooOldResourceVersion, toStatusError } from '../etcd3/store-errors.ts';
 import { listFromStore, type StoreListRequest } from '../etcd3/store-list.ts';
 import type { Writer } from '../etcd3/writer.ts';
@@ -16,11 +16,13 @@ import type {
   ListOptions,
   ListResult,
   ResourceStorage,
+  StorageStatistics,
   StoredObject,
   WatchHandle,
   WatchOptions,
   WatchSink,
 } from '../storage.ts';
+import type { StorageCounters } from '../storage-counters.ts';
 import type { CacheContext } from './backend.ts';
 import { catchUp } from './catch-up.ts';
 import type { EntryTree, ResourceCache } from './resource-cache.ts';
@@ -58,6 +60,11 @@ export class CachedResourceStorage implements ResourceStorage {
     return this.#cache.ready;
   }
 
+  statistics(): StorageStatistics {
+    const { counters, ring } = this.#cache;
+    return { counters, ringCapacity: ring.capacity, revision: this.#context.revision.applied };
+  }
+
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
     const deadline = this.#deadline(options.revision);
     const source = await this.#sourceFor(options.revision, options.signal);
@@ -93,11 +100,14 @@ export class CachedResourceStorage implements ResourceStorage {
     // The cache does not get there in time: then the state is the store's, and what the cache learns later follows it.
     const state = wantsState && !isFresh ? await this.#stateOfStore(options) : undefined;
     const position = wantsState ? 0 : revision || this.#context.revision.applied;
-    const { ring, watchers } = this.#cache;
+    const { ring, watchers, counters } = this.#cache;
     if (!wantsState && position < ring.low) throw tooOldResourceVersion(position, ring.low);
     const unreadable = wantsState && this.#cache.unreadable.under(options.prefix);
     if (unreadable) throw apiErrors.internal(new Error(`the value of ${unreadable} in the store cannot be decoded`));
-    const watcher = new Watcher(options, position, sink, (ended) => watchers.delete(ended));
+    const watcher = new Watcher(options, position, sink, (ended, isSlow) => {
+      watchers.delete(ended);
+      if (isSlow) counters.terminatedWatchers++;
+    });
     watchers.add(watcher);
     // Not before the caller has the handle.
     this.#context.clock.soon(() => {
@@ -110,20 +120,45 @@ export class CachedResourceStorage implements ResourceStorage {
 
   /** Waits until the source can serve a read that must not be older than `revision`; absent: than now. */
   async #sourceFor(revision: number | undefined, signal: AbortSignal | undefined): Promise<ReadSource> {
+    if (!this.#cache.servesReads) return 'store';
     if (revision === 0) return this.#cache.ready && this.#context.isUpToDate() ? 'cache' : 'store';
-    const { revision: progress } = this.#context;
     if (revision !== undefined) {
-      if (!(await progress.reach(revision, this.#boundMs(freshnessBoundMs), signal))) {
+      const reached = this.#reach(revision, this.#boundMs(freshnessBoundMs), signal);
+      if (reached !== true && !(await reached)) {
         // Here a revision of writes elsewhere is not seen until something happens under the prefix.
         if (!this.#context.canRequestProgress() && !signal?.aborted) return 'store';
-        throw tooLargeResourceVersion(revision, progress.applied);
+        throw tooLargeResourceVersion(revision, this.#context.revision.applied);
       }
       return this.#cache.ready ? 'cache' : 'store';
     }
     if (!this.#cache.ready) return 'store';
-    const current = await this.#currentRevision(signal);
-    const isReached = progress.applied >= current || (await progress.reach(current, this.#boundMs(lagBoundMs), signal));
-    return isReached && this.#cache.ready ? 'cache' : 'store';
+    const { consistentReads } = this.#cache.counters;
+    let current: number;
+    try {
+      current = await this.#currentRevision(signal);
+    } catch (error) {
+      consistentReads.failed++;
+      throw error;
+    }
+    const reached = this.#reach(current, this.#boundMs(lagBoundMs), signal);
+    const isReached = reached === true || (await reached);
+    const source = isReached && this.#cache.ready ? 'cache' : 'store';
+    consistentReads[source]++;
+    return source;
+  }
+
+  /** Whether the cache comes to the revision in time: `true` at once when it is there. */
+  #reach(revision: number, boundMs: number, signal: AbortSignal | undefined): true | Promise<boolean> {
+    const { clock, revision: progress } = this.#context;
+    const { readWait } = this.#cache.counters;
+    if (progress.applied >= revision) {
+      readWait.observe(0);
+      return true;
+    }
+    const start = clock.monotonic();
+    return progress
+      .reach(revision, boundMs, signal)
+      .finally(() => readWait.observe((clock.monotonic() - start) / 1000));
   }
 
   /** How long to wait for the cache; less where waiting may be in vain. */
@@ -154,7 +189,7 @@ export class CachedResourceStorage implements ResourceStorage {
       return result;
     }
     const applied = this.#context.revision.applied;
-    const result = listTree(this.#cache.tree, applied, startKey, options);
+    const result = listTree(this.#cache.tree, applied, startKey, options, this.#cache.counters);
     if (result.continueToken) this.#cache.keepSnapshot(applied);
     return result;
   }
@@ -166,11 +201,12 @@ export class CachedResourceStorage implements ResourceStorage {
     position?: PagePosition,
   ): Promise<ListResult> {
     const { revision: progress } = this.#context;
-    const isReached = await progress.reach(revision, this.#boundMs(freshnessBoundMs), options.signal);
+    const isReached = await this.#reach(revision, this.#boundMs(freshnessBoundMs), options.signal);
     if (!isReached && options.signal?.aborted) throw tooLargeResourceVersion(revision, progress.applied);
     const startKey = position?.startKey ?? options.prefix;
-    const snapshot = isReached && this.#cache.ready ? this.#cache.snapshotAt(revision) : undefined;
-    if (snapshot) return listTree(snapshot, revision, startKey, options);
+    const isCached = isReached && this.#cache.servesReads && this.#cache.ready;
+    const snapshot = isCached ? this.#cache.snapshotAt(revision) : undefined;
+    if (snapshot) return listTree(snapshot, revision, startKey, options, this.#cache.counters);
     try {
       return await this.#listStore({ ...options, revision, startKey }, deadline, options.signal);
     } catch (error) {
@@ -180,8 +216,22 @@ export class CachedResourceStorage implements ResourceStorage {
     }
   }
 
-  #listStore(request: StoreListRequest, deadline: number, signal: AbortSignal | undefined): Promise<ListResult> {
-    return this.#ask(deadline, signal, (s) => listFromStore(this.#context.kv, this.#cache.codec, request, s));
+  async #listStore(
+    request: StoreListRequest,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<ListResult> {
+    const { kv } = this.#context;
+    const { counters, codec } = this.#cache;
+    counters.storeLists++;
+    const range: EtcdKv['range'] = async (page, s) => {
+      const response = await kv.range(page, s);
+      counters.storeListsFetched += response.kvs.length;
+      return response;
+    };
+    const result = await this.#ask(deadline, signal, (s) => listFromStore({ range }, codec, request, s));
+    counters.storeListsReturned += result.entries.length;
+    return result;
   }
 
   /** `deadline`: of the whole read, whatever of it was spent on waiting for the cache. */
@@ -244,21 +294,29 @@ function listTree(
   revision: number,
   startKey: string,
   options: { prefix: string; limit?: number; filter?: EntryFilter },
+  counters: StorageCounters,
 ): ListResult {
   const { prefix, filter, limit = 0 } = options;
   const entries: StoredObject[] = [];
+  counters.cacheLists++;
   if (!prefix.endsWith('/')) {
     const only = startKey <= prefix ? tree.get(prefix) : undefined;
     if (only && (filter === undefined || filter(only))) entries.push(only);
+    counters.cacheListsFetched += only ? 1 : 0;
+    counters.cacheListsReturned += entries.length;
     return { entries, revision };
   }
   const end = prefixEnd(prefix);
+  let fetched = 0;
   const collect = (_key: string, entry: StoredObject): { break: true } | undefined => {
+    fetched++;
     if (filter === undefined || filter(entry)) entries.push(entry);
     return limit > 0 && entries.length >= limit ? { break: true } : undefined;
   };
   // Its type forgets that a range, too, can be left early.
   tree.forRange(startKey, end, false, collect as (key: string, entry: StoredObject) => void);
+  counters.cacheListsFetched += fetched;
+  counters.cacheListsReturned += entries.length;
   if (limit === 0 || entries.length < limit) return { entries, revision };
   const last = entries.at(-1)!.key;
   const remaining = tree.forRange(`${last}\0`, end, false);

@@ -97,6 +97,17 @@ export class StoreWatch {
     if (this.#received > 0) this.#refill(cache);
   }
 
+  get caches(): readonly ResourceCache[] {
+    return [...this.#caches.values()];
+  }
+
+  /** The cache is not what the store is. Its watchers were told what is not so: they have to begin anew. */
+  rebuild(cache: ResourceCache): void {
+    if (!cache.ready) return;
+    cache.drop(apiErrors.expired('too old resource version: the watch cache was rebuilt'));
+    this.#refill(cache);
+  }
+
   /** A prefix has two or three segments: `/registry/pods/`, `/registry/services/specs/`. */
   cacheOf(key: string): ResourceCache | undefined {
     let slash = this.#options.prefix.length - 1;

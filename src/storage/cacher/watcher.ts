@@ -17,10 +17,16 @@ export class Watcher implements WatchHandle {
   live = false;
   readonly #filter: EntryFilter | undefined;
   readonly #sink: WatchSink;
-  readonly #onStop: (watcher: Watcher) => void;
+  readonly #onStop: (watcher: Watcher, isSlow: boolean) => void;
   #timers: Timer[] = [];
 
-  constructor(options: WatchOptions, position: number, sink: WatchSink, onStop: (watcher: Watcher) => void) {
+  /** `onStop` is told whether it was the receiver that could not keep up. */
+  constructor(
+    options: WatchOptions,
+    position: number,
+    sink: WatchSink,
+    onStop: (watcher: Watcher, isSlow: boolean) => void,
+  ) {
     this.prefix = options.prefix;
     this.position = position;
     this.#filter = options.filter;
@@ -29,11 +35,15 @@ export class Watcher implements WatchHandle {
   }
 
   stop(): void {
+    this.#stop(false);
+  }
+
+  #stop(isSlow: boolean): void {
     if (this.stopped) return;
     this.stopped = true;
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
-    this.#onStop(this);
+    this.#onStop(this, isSlow);
   }
 
   end(error?: Error): void {
@@ -106,6 +116,8 @@ export class Watcher implements WatchHandle {
   }
 
   #sent(hasRoom: boolean): void {
-    if (!hasRoom) this.end();
+    if (hasRoom || this.stopped) return;
+    this.#stop(true);
+    this.#sink.end();
   }
 }

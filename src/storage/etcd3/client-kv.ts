@@ -83,6 +83,7 @@ function rangeOf(request: RangeRequest) {
     revision: request.revision ?? 0,
     limit: request.limit ?? 0,
     countOnly: request.countOnly ?? false,
+    keysOnly: request.keysOnly ?? false,
   };
 }
 

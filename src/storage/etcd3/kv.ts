@@ -37,6 +37,8 @@ export interface RangeRequest {
   revision?: number;
   limit?: number;
   countOnly?: boolean;
+  /** Values are left out: they come back empty. */
+  keysOnly?: boolean;
 }
 
 export interface ResponseHeader {

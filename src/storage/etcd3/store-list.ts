@@ -13,7 +13,7 @@ export interface StoreListRequest extends Pick<ListOptions, 'prefix' | 'filter' 
 
 /** A list straight from the store: for revisions, and times, that the cache cannot serve. */
 export async function listFromStore(
-  kv: EtcdKv,
+  kv: Pick<EtcdKv, 'range'>,
   codec: ResourceCodec,
   request: StoreListRequest,
   signal: AbortSignal,

@@ -70,7 +70,8 @@ export class FakeEtcd implements EtcdKv {
     if (at > this.revision) throw new KvError('futureRevision', 'required revision is a future revision');
     const all = this.#state(request, at);
     const limit = request.limit || all.length;
-    const kvs = request.countOnly ? [] : all.slice(0, limit);
+    const page = request.countOnly ? [] : all.slice(0, limit);
+    const kvs = request.keysOnly ? page.map((kv) => ({ ...kv, value: Buffer.alloc(0) })) : page;
     const answer = { ...this.#header(), kvs, count: all.length, more: all.length > limit };
     await this.delayRange();
     return answer;
