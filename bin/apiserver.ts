@@ -51,7 +51,7 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
   // The gRPC proxy does not pass requests for progress on, whatever the version of the members behind it.
   const reachable = reads === members ? direct : { ...direct, version: async () => 'a proxy' };
   const kv = withKeyPrefix(reachable, options.etcd.prefix.replace(/\/+$/, ''));
-  const store = countStoreRequests(withWriteEpoch(kv, realClock, writeEpochKey), realClock);
+  const store = countStoreRequests(withWriteEpoch(kv, realClock, writeEpochKey), realClock, scheme);
   const backend = createStorageBackend({
     client: store.kv,
     clock: realClock,
@@ -60,6 +60,7 @@ async function serve(options: ApiServerConfiguration, warnings: string[], signal
     watchCacheSizes: watchCacheSizesByPrefix(options.watchCache.sizes, scheme),
     defaultWatchCacheSize: options.watchCache.defaultSize,
     compactionIntervalMs: options.etcd.compactionIntervalMs,
+    consistencyCheckIntervalMs: options.watchCache.consistencyCheckIntervalMs,
   });
   const pingMembers = (signal: AbortSignal) => readHeader(kvOfClient(members), '/registry/', signal);
   const running = await startApiServer(options, {

@@ -9,7 +9,7 @@ import { type Clock, sleep } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import { servingCertificate } from '#base/serving-certificate.ts';
-import type { StorageBackend } from '#storage/storage.ts';
+import type { Divergence, StorageBackend } from '#storage/storage.ts';
 import type { AdmissionChain } from './admission/admission.ts';
 import { createAdmissionChain } from './admission/chain.ts';
 import { configureAdmission } from './admission/configure.ts';
@@ -22,10 +22,11 @@ import { createPostStartHooks } from './bootstrap/post-start-hooks.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createRootPaths } from './discovery/root-paths.ts';
 import { createMetricsFederation } from './health/federated-metrics.ts';
-import { createHealth, type HealthCheck } from './health/health.ts';
+import { createHealth, type HealthCheck, PublicHealthError } from './health/health.ts';
 import { createMetricsHandler } from './health/metrics-handler.ts';
 import { storeAdvice } from './health/store-advice.ts';
 import { createStoreSizeMetrics } from './health/store-size-metrics.ts';
+import { renderStorageMetrics } from './health/storage-metrics.ts';
 import { createRequestMetrics } from './metrics.ts';
 import { createOpenApi } from './openapi/openapi.ts';
 import type { ApiServerConfiguration } from './options.ts';
@@ -128,6 +129,7 @@ export async function startApiServer(
     ['etcd-readiness', (signal) => backend.ping(signal)],
     ['informer-sync', () => assertTrue(backend.synced(), 'caches are not filled yet')],
     ['poststarthook/storage-readiness', () => assertTrue(backend.synced(), 'caches are not filled yet')],
+    ['watch-cache-consistency', () => assertConsistent(backend.divergences())],
     ['shutdown', () => assertTrue(!isShuttingDown, 'the process is shutting down')],
   ]);
   const health = createHealth(checks, log, options.health.timeoutMs, (signal) => storeAdvice(backend, signal));
@@ -163,7 +165,11 @@ export async function startApiServer(
       createDiscovery(discoverySource, externalAddress),
       createOpenApi(scheme, new Date(clock.now()).toUTCString()),
       createRootPaths(discoverySource, health.paths),
-      createMetricsHandler(metrics, () => dependencies.storeMetrics() + sizes.render(), federation),
+      createMetricsHandler(
+        metrics,
+        () => dependencies.storeMetrics() + sizes.render() + renderStorageMetrics(registry.resources()),
+        federation,
+      ),
       createOidcDiscovery({
         issuer: serviceAccounts.issuers[0]!,
         jwksUri: serviceAccounts.jwksUri || `https://${externalAddress}/openid/v1/jwks`,
@@ -233,6 +239,13 @@ export async function startApiServer(
 
 function assertTrue(condition: boolean, why: string): void {
   if (!condition) throw new Error(why);
+}
+
+/** Which resources is told to whoever asks; which objects, and what is wrong with them, stands in the log. */
+function assertConsistent(divergences: readonly Divergence[]): void {
+  if (divergences.length === 0) return;
+  const names = divergences.map(({ prefix, revision }) => `${prefix.split('/').slice(2, -1).join('/')} at ${revision}`);
+  throw new PublicHealthError(`watch cache and store differ: ${names.join(', ')}`);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -89,6 +89,13 @@ const own: readonly FlagSpec[] = [
     kind: 'map',
     description: 'show other components’ metrics at /metrics too, each with label instance=NAME: NAME=URL,…',
   },
+  {
+    name: 'watch-cache-consistency-check-interval',
+    kind: 'duration',
+    default: '5m0s',
+    min: 0,
+    description: 'compare each watch cache with etcd this often; one that differs makes the server not ready; 0: never',
+  },
   { name: 'health-bind-address', kind: 'string', default: '127.0.0.1', description: 'IP address of --health-port' },
 ];
 

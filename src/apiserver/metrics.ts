@@ -1,5 +1,7 @@
 /** What the server counts of its own requests, under upstream's names; rendered as Prometheus text on demand. */
 import type { ResourceInfo } from '#apis/kind.ts';
+import { Histogram } from '#base/histogram.ts';
+import { family, resourceLabels } from './health/metric-text.ts';
 import type { ApiRequest } from './request.ts';
 
 export interface RequestMetrics {
@@ -8,7 +10,16 @@ export interface RequestMetrics {
   inFlight: { readOnly: { current: number }; mutating: { current: number } } | undefined;
   /** Watches and other streams open now. */
   longRunning: number;
+  /** Of one version of a resource: what its watches are sent. */
+  watch(info: ResourceInfo): WatchCounters;
   render(): string;
+}
+
+export interface WatchCounters {
+  /** Bytes of each event. */
+  readonly events: Histogram;
+  /** Seconds until the initial state had been sent, by whether it was of one namespace. */
+  readonly initialState: { cluster: Histogram; namespace: Histogram; resource: Histogram };
 }
 
 export function createRequestMetrics(): RequestMetrics {
@@ -19,6 +30,9 @@ export function createRequestMetrics(): RequestMetrics {
 const bucketSeconds = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
+/** Upstream's of apiserver_watch_events_sizes, in bytes, and of apiserver_watch_list_duration_seconds. */
+const eventBytes = [1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072];
+const initialStateSeconds = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 15, 20, 30, 45, 60];
 /** Label sets are bounded by what is served. */
 const seriesMax = 10_000;
 
@@ -36,6 +50,7 @@ class CountedRequests implements RequestMetrics {
   inFlight: RequestMetrics['inFlight'] = undefined;
   longRunning = 0;
   readonly #byResource = new Map<ResourceInfo | undefined, Map<string, Series>>();
+  readonly #watches = new Map<ResourceInfo, WatchCounters>();
   #seriesCount = 0;
 
   finished(request: ApiRequest, code: number, seconds: number): void {
@@ -68,15 +83,28 @@ class CountedRequests implements RequestMetrics {
     return series;
   }
 
+  watch(info: ResourceInfo): WatchCounters {
+    let counters = this.#watches.get(info);
+    if (!counters) {
+      const seconds = () => new Histogram(initialStateSeconds);
+      counters = {
+        events: new Histogram(eventBytes),
+        initialState: { cluster: seconds(), namespace: seconds(), resource: seconds() },
+      };
+      this.#watches.set(info, counters);
+    }
+    return counters;
+  }
+
   render(): string {
     const lines: string[] = [];
-    head(lines, 'apiserver_request_total', 'counter', 'Requests by verb, resource and answer.');
+    family(lines, 'apiserver_request_total', 'counter', 'Requests by verb, resource and answer.');
     const all = [...this.#byResource.values()].flatMap((ofResource) => [...ofResource.values()]);
     for (const { labels, totals } of all) {
       for (const [code, total] of totals) lines.push(`apiserver_request_total{${labels},code="${code}"} ${total}`);
     }
     const duration = 'apiserver_request_duration_seconds';
-    head(lines, duration, 'histogram', 'Time to answer, in seconds.');
+    family(lines, duration, 'histogram', 'Time to answer, in seconds.');
     for (const { labels, buckets, sumSeconds, count } of all) {
       let below = 0;
       for (const [i, le] of bucketSeconds.entries()) {
@@ -87,17 +115,37 @@ class CountedRequests implements RequestMetrics {
       lines.push(`${duration}_sum{${labels}} ${sumSeconds}`, `${duration}_count{${labels}} ${count}`);
     }
     const inFlight = 'apiserver_current_inflight_requests';
-    head(lines, inFlight, 'gauge', 'Requests being served now.');
+    family(lines, inFlight, 'gauge', 'Requests being served now.');
     lines.push(`${inFlight}{request_kind="readOnly"} ${this.inFlight?.readOnly.current ?? 0}`);
     lines.push(`${inFlight}{request_kind="mutating"} ${this.inFlight?.mutating.current ?? 0}`);
-    head(lines, 'apiserver_longrunning_requests', 'gauge', 'Watches and other streams open now.');
+    family(lines, 'apiserver_longrunning_requests', 'gauge', 'Watches and other streams open now.');
     lines.push(`apiserver_longrunning_requests ${this.longRunning}`);
+    this.#renderWatches(lines);
     return `${lines.join('\n')}\n`;
+  }
+
+  #renderWatches(lines: string[]): void {
+    family(lines, 'apiserver_watch_events_total', 'counter', 'Events sent to watches.');
+    for (const [info, { events }] of this.#watches) {
+      lines.push(`apiserver_watch_events_total{${versionLabels(info)}} ${events.count}`);
+    }
+    family(lines, 'apiserver_watch_events_sizes', 'histogram', 'Bytes of events sent to watches.');
+    for (const [info, { events }] of this.#watches) {
+      events.render(lines, 'apiserver_watch_events_sizes', versionLabels(info));
+    }
+    const name = 'apiserver_watch_list_duration_seconds';
+    family(lines, name, 'histogram', 'Time until the initial state of a watch was sent.');
+    for (const [info, { initialState }] of this.#watches) {
+      for (const [scope, seconds] of Object.entries(initialState)) {
+        const labels = `${resourceLabels(info)},scope="${scope}",version="${info.version}"`;
+        if (seconds.count > 0) seconds.render(lines, name, labels);
+      }
+    }
   }
 }
 
-function head(lines: string[], name: string, type: string, help: string): void {
-  lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+function versionLabels({ group, resource, version }: ResourceInfo): string {
+  return `${resourceLabels({ group, resource })},version="${version}"`;
 }
 
 function scopeOf({ info }: ApiRequest): string {

@@ -32,7 +32,7 @@ export interface ApiServerConfiguration {
     countMetricPollMs: number;
     databaseMetricPollMs: number;
   };
-  watchCache: { sizes: Map<string, number>; defaultSize: number };
+  watchCache: { sizes: Map<string, number>; defaultSize: number; consistencyCheckIntervalMs: number };
   limits: {
     maxRequestsInflight: number;
     maxMutatingRequestsInflight: number;
@@ -143,7 +143,11 @@ function toOptions(flags: ParsedFlags): ApiServerConfiguration {
       countMetricPollMs: flags.durationMs('etcd-count-metric-poll-period'),
       databaseMetricPollMs: flags.durationMs('etcd-db-metric-poll-interval'),
     },
-    watchCache: { sizes: watchCacheSizes(flags), defaultSize: flags.int('default-watch-cache-size') },
+    watchCache: {
+      sizes: watchCacheSizes(flags),
+      defaultSize: flags.int('default-watch-cache-size'),
+      consistencyCheckIntervalMs: flags.durationMs('watch-cache-consistency-check-interval'),
+    },
     limits: {
       maxRequestsInflight: flags.int('max-requests-inflight'),
       maxMutatingRequestsInflight: flags.int('max-mutating-requests-inflight'),

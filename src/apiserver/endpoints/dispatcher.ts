@@ -19,6 +19,7 @@ import { getScale, patchScale, updateScale } from './scale.ts';
 import { createServedResource, type ServedResource } from './served-resource.ts';
 import { update } from './update.ts';
 import { watch } from './watch.ts';
+import { WatchBuffers } from './watch-buffers.ts';
 
 type Endpoints = Readonly<Record<string, Endpoint>>;
 
@@ -56,7 +57,11 @@ const ofSubresource: Readonly<Record<string, Endpoints>> = {
 export function createDispatcher(options: HandlerChainOptions): Handler {
   const { registry, nonResourceHandlers } = options;
   const scheme = registry.scheme;
-  const context: EndpointContext = { ...options, metrics: options.metrics ?? createRequestMetrics() };
+  const context: EndpointContext = {
+    ...options,
+    metrics: options.metrics ?? createRequestMetrics(),
+    watchBuffers: new WatchBuffers(),
+  };
   const served = new Map<ResourceInfo, ServedResource>();
 
   const servedOf = (info: ResourceInfo): ServedResource => {

@@ -7,6 +7,7 @@ import type { Registry, WriteContext } from '../registry/registry.ts';
 import type { ApiRequest, ApiResponse, Authorizer } from '../request.ts';
 import type { ExtensionEndpoint, RequestLimits } from '../server.ts';
 import type { ServedResource } from './served-resource.ts';
+import type { WatchBuffers } from './watch-buffers.ts';
 
 /** What all endpoints share; made once. */
 export interface EndpointContext {
@@ -15,6 +16,7 @@ export interface EndpointContext {
   extensionEndpoints: ReadonlyMap<string, ExtensionEndpoint>;
   limits: RequestLimits;
   metrics: RequestMetrics;
+  watchBuffers: WatchBuffers;
   clock: Clock;
   random: () => number;
 }

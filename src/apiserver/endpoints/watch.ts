@@ -8,13 +8,12 @@ import type { Timer } from '#base/clock.ts';
 import type { StoredObject, WatchEventKind, WatchHandle, WatchOptions, WatchSink } from '#storage/storage.ts';
 import { negotiate } from '../content/accept.ts';
 import { bookmarkFrame, type EventEncoder, errorFrame, eventEncoder } from '../content/watch-frames.ts';
+import type { WatchCounters } from '../metrics.ts';
 import type { ApiRequest, ResponseSink } from '../request.ts';
 import type { Endpoint, EndpointContext } from './endpoint.ts';
 import { type ListQuery, parseListQuery, parseWatchRevision, validateListQuery } from './list-options.ts';
 import type { ServedResource } from './served-resource.ts';
 
-/** Not yet taken by a client's connection: beyond this a watch is cut off. */
-const watchBufferBytesMax = 4 * 1024 * 1024;
 /** The initial state and a backlog wait here for the client instead: they may be larger than any buffer. */
 const watchPauseBytes = 256 * 1024;
 
@@ -57,6 +56,10 @@ class WatchStream implements WatchSink {
   /** Newest revision of which the client has seen everything it asked for. */
   #seen = 0;
   #bookmarked = 0;
+  /** This watch's share of what all of them hold for their clients. */
+  #accounted = 0;
+  readonly #startedAt: number;
+  readonly #counters: WatchCounters;
   readonly #onAbort = (): void => this.#close(true);
 
   constructor(
@@ -73,6 +76,8 @@ class WatchStream implements WatchSink {
     this.#query = query;
     this.#encode = encode;
     this.#out = out;
+    this.#startedAt = context.clock.monotonic();
+    this.#counters = context.metrics.watch(served.info);
   }
 
   start(options: WatchOptions): void {
@@ -103,9 +108,17 @@ class WatchStream implements WatchSink {
 
   send(type: WatchEventKind, entry: StoredObject): boolean {
     if (this.#isOver) return false;
-    this.#out.write(this.#encode(type, entry));
+    const frame = this.#encode(type, entry);
+    this.#out.write(frame);
+    this.#counters.events.observe(frame.length);
     if (this.#isOrdered) this.#seen = entry.revision;
-    return this.#out.bufferedBytes < watchBufferBytesMax;
+    return this.#account(this.#out.bufferedBytes);
+  }
+
+  #account(bufferedBytes: number): boolean {
+    const before = this.#accounted;
+    this.#accounted = bufferedBytes;
+    return this.#context.watchBuffers.changed(before, bufferedBytes);
   }
 
   bookmark(revision: number, initialEventsEnd: boolean): boolean {
@@ -115,7 +128,15 @@ class WatchStream implements WatchSink {
     this.#bookmarked = revision;
     if (!this.#query.allowBookmarks) return true;
     this.#out.write(bookmarkFrame(this.#served, revision, initialEventsEnd));
-    return true;
+    if (initialEventsEnd) this.#initialStateSent();
+    return this.#account(this.#out.bufferedBytes);
+  }
+
+  #initialStateSent(): void {
+    const { info } = this.#request;
+    const { initialState } = this.#counters;
+    const seconds = (this.#context.clock.monotonic() - this.#startedAt) / 1000;
+    initialState[info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster'].observe(seconds);
   }
 
   drained(): Promise<void> | undefined {
@@ -126,6 +147,7 @@ class WatchStream implements WatchSink {
   }
 
   #resume(): void {
+    if (!this.#isOver) this.#account(this.#out.bufferedBytes);
     const waiting = this.#onDrained;
     this.#onDrained = undefined;
     waiting?.();
@@ -147,6 +169,7 @@ class WatchStream implements WatchSink {
     this.#timer?.cancel();
     this.#request.signal.removeEventListener('abort', this.#onAbort);
     this.#handle?.stop();
+    this.#account(0);
     this.#resume();
     if (isOrderly && this.#query.allowBookmarks && this.#seen > this.#bookmarked) {
       this.#out.write(bookmarkFrame(this.#served, this.#seen, false));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '#base/log.ts';
 import { FakeEtcd } from '#storage/testing/fake-etcd.ts';
-import { createHealth, type HealthCheck } from './health.ts';
+import { createHealth, type HealthCheck, PublicHealthError } from './health.ts';
 import { storeAdvice } from './store-advice.ts';
 
 async function get(checks: Record<string, HealthCheck>, url: string) {
@@ -32,6 +32,20 @@ test('health: unhealthy: not ready, but alive, and nothing is told of the reason
   assert.doesNotMatch(ready.body, /secret/);
   assert.equal((await get({ etcd: broken }, '/livez'))!.status, 200);
   assert.equal((await get({ etcd: broken }, '/healthz'))!.status, 500);
+});
+
+test('health: a check of our own: before the last, with what it may tell', async () => {
+  const own = () => {
+    throw new PublicHealthError('what everyone may know');
+  };
+  assert.match((await get({ own: () => {} }, '/readyz?verbose'))!.body, /\n\[\+\]own ok\n\[\+\]shutdown ok\n/);
+  assert.match((await get({ own }, '/readyz'))!.body, /\n\[-\]own failed: what everyone may know\n/);
+  assert.equal(
+    (await get({ own }, '/readyz/own'))!.body,
+    'internal server error: own failed: what everyone may know\n',
+  );
+  assert.equal((await get({ own }, '/livez'))!.status, 200);
+  assert.equal(await get({ own }, '/livez/own'), undefined);
 });
 
 test('health: exclude: a check that is known, and one that is not', async () => {

@@ -42,7 +42,8 @@ export function respondHttp1(out: ServerResponse, response: ApiResponse): void {
   if ('read' in body) {
     headers['content-length'] = body.byteLength;
     out.writeHead(response.status, headers);
-    return writeStreamedBody(out, body);
+    writeStreamedBody(out, body);
+    return;
   }
   let length = 0;
   for (const part of body) length += part.length;
