@@ -1,7 +1,7 @@
 /** The storage of one API server: one etcd watch, the caches it feeds, and the reads they all share. */
 
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { Clock } from '#base/clock.ts';
+import { type Clock, sleep } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
 import { Compactor } from '../etcd3/compactor.ts';
 import { storeDeadlineMs, withDeadline } from '../etcd3/deadline.ts';
@@ -51,6 +51,7 @@ export interface CacheContext {
 }
 
 const defaultRingCapacity = 100;
+const settleEveryMs = 60_000;
 
 export function createStorageBackend(options: StorageBackendOptions): StorageBackend {
   const { client: kv, clock, log, random } = options;
@@ -93,6 +94,12 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
     canRequestProgress: () => watch.canRequestProgress,
     isUpToDate: () => watch.isUpToDate,
   };
+  const settle = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      await sleep(clock, settleEveryMs, signal);
+      for (const cache of watch.caches) cache.settle();
+    }
+  };
   const decode = (key: string, value: Buffer): KubeObject =>
     watch.cacheOf(key)?.codec.decode(value) ?? JSON.parse(value.toString());
 
@@ -129,7 +136,7 @@ export function createStorageBackend(options: StorageBackendOptions): StorageBac
     raw: createRawStorage(kv, clock, leases),
     async run(signal) {
       try {
-        await Promise.all([watch.run(signal), compactor.run(signal), checker.run(signal)]);
+        await Promise.all([watch.run(signal), compactor.run(signal), checker.run(signal), settle(signal)]);
       } finally {
         closing.abort();
       }

@@ -41,6 +41,11 @@ const eventFreshMs = 75_000;
 const ringCapacityMin = 16;
 export const ringCapacityMax = 102_400;
 
+export interface RingCounters {
+  capacityIncreases: number;
+  capacityDecreases: number;
+}
+
 /** The last events of one resource, by revision: what a watch can resume from and a snapshot can be wound back by. */
 export class EventRing {
   #events: (CacheEvent | undefined)[];
@@ -48,9 +53,14 @@ export class EventRing {
   #size = 0;
   /** Events after this revision are here, all of them. */
   #low = 0;
+  /** It never shrinks below what it began with. */
+  readonly #capacityMin: number;
+  readonly #counters: RingCounters;
 
-  constructor(capacity: number) {
-    this.#events = new Array(Math.min(Math.max(capacity, ringCapacityMin), ringCapacityMax));
+  constructor(capacity: number, counters: RingCounters) {
+    this.#capacityMin = Math.min(Math.max(capacity, ringCapacityMin), ringCapacityMax);
+    this.#events = new Array(this.#capacityMin);
+    this.#counters = counters;
   }
 
   get low(): number {
@@ -92,6 +102,31 @@ export class EventRing {
     return low;
   }
 
+  /**
+   * Gives back the room that a burst took, once a quarter of it would hold what must be kept. To be called now and then,
+   * too: a resource that falls silent has no event that would make it look.
+   */
+  settle(now: number): void {
+    while (this.#events.length > this.#capacityMin && this.#needs(now) < this.#events.length / 4) {
+      const capacity = Math.max(this.#events.length >> 1, this.#capacityMin);
+      while (this.#size > capacity) this.#dropOldest();
+      this.#counters.capacityDecreases++;
+      this.#resize(capacity);
+    }
+  }
+
+  /** How many events are too young to be forgotten. */
+  #needs(now: number): number {
+    let low = 0;
+    let high = this.#size;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (now - this.at(middle).at < eventFreshMs) high = middle;
+      else low = middle + 1;
+    }
+    return this.#size - low;
+  }
+
   /** Forgets everything: history begins after `revision`. */
   reset(revision: number): void {
     this.#events.fill(undefined);
@@ -102,14 +137,19 @@ export class EventRing {
 
   #makeRoom(now: number): void {
     const isTooSmall = now - this.at(0).at < eventFreshMs && this.#events.length < ringCapacityMax;
-    if (isTooSmall) this.#grow();
-    else this.#dropOldest();
+    if (isTooSmall) {
+      this.#counters.capacityIncreases++;
+      this.#resize(Math.min(this.#events.length * 2, ringCapacityMax));
+    } else {
+      this.settle(now);
+      if (this.#size === this.#events.length) this.#dropOldest();
+    }
   }
 
-  #grow(): void {
-    const grown: (CacheEvent | undefined)[] = new Array(Math.min(this.#events.length * 2, ringCapacityMax));
-    for (let i = 0; i < this.#size; i++) grown[i] = this.at(i);
-    this.#events = grown;
+  #resize(capacity: number): void {
+    const events: (CacheEvent | undefined)[] = new Array(capacity);
+    for (let i = 0; i < this.#size; i++) events[i] = this.at(i);
+    this.#events = events;
     this.#first = 0;
   }
 

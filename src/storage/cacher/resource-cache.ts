@@ -57,7 +57,7 @@ export class ResourceCache {
     this.codec = codec;
     this.#clock = options.clock;
     this.#log = options.log;
-    this.ring = new EventRing(options.ringCapacity);
+    this.ring = new EventRing(options.ringCapacity, this.counters);
     this.watchers = new WatcherIndex(codec.prefix);
     this.servesReads = options.ringCapacity > 0;
   }
@@ -107,6 +107,12 @@ export class ResourceCache {
   handOver(entry: Entry): void {
     if (this.#handedOver.size >= handedOverMax) this.#handedOver.clear();
     this.#handedOver.set(entry.key, entry);
+  }
+
+  /** Gives back what a burst of events or of readers took. */
+  settle(): void {
+    this.ring.settle(this.#now());
+    this.#history.settle();
   }
 
   // The rest is for the store watch alone.

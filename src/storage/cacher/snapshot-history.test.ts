@@ -33,3 +33,24 @@ test('snapshots: a page keeps its state after the ring forgot it; at most eight 
   }
   assert.equal(cache.snapshotAt(2), undefined, 'made room');
 });
+
+test('snapshots: a page that is followed by no other: its state is let go', async () => {
+  const cache = new ResourceCache(maps, { clock: new FakeClock(), log: silentLogger, ringCapacity: 16 });
+  cache.beginFill();
+  cache.finishFill(1);
+  for (let i = 2; i <= 100; i++) {
+    if (i === 3) cache.keepSnapshot(2);
+    const value = Buffer.from(JSON.stringify(map(`x${i}`)));
+    cache.apply({ type: 'put', kv: { key: keyOf(`x${i}`), value, createRevision: i, modRevision: i, version: 1 } });
+  }
+  cache.finishFill(100);
+  cache.keepSnapshot(100);
+  const value = Buffer.from(JSON.stringify(map('y')));
+  cache.apply({ type: 'put', kv: { key: keyOf('y'), value, createRevision: 101, modRevision: 101, version: 1 } });
+  const kept = cache.snapshotAt(100);
+  cache.settle();
+  assert.equal(cache.snapshotAt(100), kept, 'asked for since');
+  cache.settle();
+  cache.settle();
+  assert.notEqual(cache.snapshotAt(100), kept, 'made anew');
+});
