@@ -49,7 +49,7 @@ test('event ring: after a burst: gives its room back, keeping what is fresh, and
   for (let i = 0; i < 1000; i++) push(0);
   assert.deepEqual([ring.capacity, counted.capacityIncreases], [1024, 6]);
   for (let i = 0; i < 500; i++) push(minutes(2));
-  assert.equal(ring.capacity, 512, 'a quarter would have held what was fresh when it was full');
+  assert.equal(ring.capacity, 512, 'the burst is old, and no more was needed');
   ring.settle(minutes(2));
   assert.equal(ring.capacity, 512, 'it is full of fresh events');
   for (let i = 0; i < 100; i++) push(minutes(4));
@@ -63,7 +63,7 @@ test('event ring: after a burst: gives its room back, keeping what is fresh, and
   );
   ring.settle(minutes(60));
   assert.deepEqual([ring.capacity, ring.size, ring.low], [16, 16, 1584]);
-  assert.deepEqual(counted, { capacityIncreases: 9, capacityDecreases: 9 });
+  assert.equal(counted.capacityDecreases, counted.capacityIncreases, 'it is where it began');
 });
 
 test('event ring: a steady load after a burst: shrinks by its own events', () => {
