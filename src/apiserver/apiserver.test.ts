@@ -99,8 +99,13 @@ test('API server: a cache that is not what the store is: not ready, which resour
   const { status } = await get('/api/v1/namespaces/default/configmaps/lost?resourceVersion=0');
   assert.equal(status, 200, 'the cache has what it missed');
   const { text } = await get('/metrics');
-  assert.match(
-    text,
-    /^apiserver_storage_consistency_checks_total\{group="",resource="configmaps",status="failure"\} [1-9]/m,
+  const lines = text.trimEnd().split('\n');
+  const checks = 'apiserver_storage_consistency_checks_total{group="",resource="configmaps",status="failure"}';
+  assert.ok(lines.some((line) => line.startsWith(`${checks} `) && !line.endsWith(' 0')));
+  assert.ok(lines.some((line) => /^apiserver_storage_objects\{resource="configmaps"\} [1-9]/.test(line)));
+  const names = lines.map((line) =>
+    line.startsWith('# HELP') ? line.split(' ', 3).join(' ') : line.replace(/ \S+$/, ''),
   );
+  const series = names.filter((name) => !name.startsWith('# TYPE'));
+  assert.equal(new Set(series).size, series.length, 'no series and no description twice');
 });
