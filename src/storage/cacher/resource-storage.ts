@@ -216,11 +216,7 @@ export class CachedResourceStorage implements ResourceStorage {
     }
   }
 
-  async #listStore(
-    request: StoreListRequest,
-    deadline: number,
-    signal: AbortSignal | undefined,
-  ): Promise<ListResult> {
+  async #listStore(request: StoreListRequest, deadline: number, signal: AbortSignal | undefined): Promise<ListResult> {
     const { kv } = this.#context;
     const { counters, codec } = this.#cache;
     counters.storeLists++;
