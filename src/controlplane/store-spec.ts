@@ -64,7 +64,7 @@ export function planStore(wanted: StoreWanted, kept: StoreSpec | undefined): Sto
   const kind = wanted.kind ?? kept?.kind ?? storeDefaults.kind;
   if (kept && kind !== kept.kind) {
     throw new OperatorError(
-      `the data is in ${titleOf(kept.kind)} and is not moved by itself: leave out --store ${kind}, or choose another --data-dir`,
+      `the data is in ${titleOf(kept.kind)} and is not moved by itself: leave out --store ${kind}, or choose another --data-dir (to take the data there: evenkeel store --help)`,
     );
   }
   if (kind === 'embedded') {
