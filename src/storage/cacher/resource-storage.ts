@@ -41,6 +41,8 @@ export class CachedResourceStorage implements ResourceStorage {
   readonly #cache: ResourceCache;
   readonly #context: CacheContext;
   readonly #writer: Writer;
+  /** The newest that a read round the cache has shown: no read that takes any age may show less after it. */
+  #toldByStore = 0;
   readonly create: ResourceStorage['create'];
   readonly guaranteedUpdate: ResourceStorage['guaranteedUpdate'];
 
@@ -121,7 +123,8 @@ export class CachedResourceStorage implements ResourceStorage {
   /** Waits until the source can serve a read that must not be older than `revision`; absent: than now. */
   async #sourceFor(revision: number | undefined, signal: AbortSignal | undefined): Promise<ReadSource> {
     if (!this.#cache.servesReads) return 'store';
-    if (revision === 0) return this.#cache.ready && this.#context.isUpToDate() ? 'cache' : 'store';
+    if (revision === 0)
+      return this.#cache.ready && this.#context.isUpToDate() && this.#isPastTold() ? 'cache' : 'store';
     if (revision !== undefined) {
       const reached = this.#reach(revision, this.#boundMs(freshnessBoundMs), signal);
       if (reached !== true && !(await reached)) {
@@ -129,7 +132,7 @@ export class CachedResourceStorage implements ResourceStorage {
         if (!this.#context.canRequestProgress() && !signal?.aborted) return 'store';
         throw tooLargeResourceVersion(revision, this.#context.revision.applied);
       }
-      return this.#cache.ready ? 'cache' : 'store';
+      return this.#cache.ready && this.#isPastTold() ? 'cache' : 'store';
     }
     if (!this.#cache.ready) return 'store';
     const { consistentReads } = this.#cache.counters;
@@ -245,7 +248,12 @@ export class CachedResourceStorage implements ResourceStorage {
     }
   }
 
+  #isPastTold(): boolean {
+    return this.#context.revision.applied >= this.#toldByStore;
+  }
+
   #expectFresh(actual: number, wanted: number | undefined): void {
+    this.#toldByStore = Math.max(this.#toldByStore, actual);
     if (wanted && actual < wanted) throw tooLargeResourceVersion(wanted, actual);
   }
 
