@@ -16,11 +16,15 @@ import { configureAdmission } from './admission/configure.ts';
 import { configureAuthentication, coreObjectGetter } from './authentication/configure.ts';
 import { unionAuthorizer } from './authorization/authorizer.ts';
 import { configureAuthorization } from './authorization/configure.ts';
+import { bootstrapFlows } from './bootstrap/bootstrap-objects.ts';
 import { createEndpointReconciler } from './bootstrap/endpoint-reconciler.ts';
 import { createIdentityLease } from './bootstrap/identity-lease.ts';
 import { createPostStartHooks } from './bootstrap/post-start-hooks.ts';
 import { createDiscovery } from './discovery/discovery.ts';
 import { createRootPaths } from './discovery/root-paths.ts';
+import { createFlowConfiguration } from './flowcontrol/configuration.ts';
+import { createFlowControlDebug } from './flowcontrol/debug.ts';
+import { FlowControl } from './flowcontrol/flow-control.ts';
 import { createMetricsFederation } from './health/federated-metrics.ts';
 import { createHealth, type HealthCheck, PublicHealthError } from './health/health.ts';
 import { createMetricsHandler } from './health/metrics-handler.ts';
@@ -122,6 +126,11 @@ export async function startApiServer(
     log,
   });
 
+  const flows = options.priorityAndFairness ? await bootstrapFlows(clock.now()) : undefined;
+  const seats = options.limits.maxRequestsInflight + options.limits.maxMutatingRequestsInflight;
+  const flowControl = flows && new FlowControl(clock, seats, flows);
+  const flowConfiguration = flowControl && createFlowConfiguration(registry, flowControl, flows, clock, log);
+
   let isShuttingDown = false;
   const checks = new Map<string, HealthCheck>([
     ...hooks.checks,
@@ -132,6 +141,10 @@ export async function startApiServer(
     ['watch-cache-consistency', () => assertConsistent(backend.divergences())],
     ['shutdown', () => assertTrue(!isShuttingDown, 'the process is shutting down')],
   ]);
+  if (flowConfiguration) {
+    const isFollowing = () => assertTrue(flowConfiguration.synced(), 'flow schemas are not known yet');
+    checks.set('poststarthook/priority-and-fairness-config-consumer', isFollowing);
+  }
   const health = createHealth(checks, log, options.health.timeoutMs, (signal) => storeAdvice(backend, signal));
   const sizes = createStoreSizeMetrics({
     registry,
@@ -167,9 +180,14 @@ export async function startApiServer(
       createRootPaths(discoverySource, health.paths),
       createMetricsHandler(
         metrics,
-        () => dependencies.storeMetrics() + sizes.render() + renderStorageMetrics(registry.resources()),
+        () =>
+          dependencies.storeMetrics() +
+          sizes.render() +
+          renderStorageMetrics(registry.resources()) +
+          (flowControl?.render() ?? ''),
         federation,
       ),
+      ...(flowControl ? [createFlowControlDebug(flowControl)] : []),
       createOidcDiscovery({
         issuer: serviceAccounts.issuers[0]!,
         jwksUri: serviceAccounts.jwksUri || `https://${externalAddress}/openid/v1/jwks`,
@@ -197,6 +215,7 @@ export async function startApiServer(
     ],
     limits: options.limits,
     metrics,
+    ...(flowControl ? { flowControl } : {}),
     clock,
     random,
     log,
@@ -229,6 +248,7 @@ export async function startApiServer(
         identity.run(signal),
         services.run(signal),
         sizes.run(signal),
+        flowConfiguration?.run(signal),
       ]);
       const failed = background.then(() => undefined);
       await Promise.race([failed, aborted(signal)]);

@@ -24,6 +24,8 @@ const used: Record<string, string> = {
   'disable-admission-plugins': 'admission plugins to leave out',
   'enable-admission-plugins': 'admission plugins to run beside the default ones',
   'enable-bootstrap-token-auth': 'accept bootstrap tokens (secrets in kube-system)',
+  'enable-priority-and-fairness':
+    'give each request seats by flow schemas and priority levels, in place of the two limits',
   'endpoint-reconciler-type': 'how the endpoints of the kubernetes service are kept: lease or none',
   'etcd-cafile': 'authority of the etcd servers',
   'etcd-certfile': 'client certificate for etcd',
@@ -39,7 +41,8 @@ const used: Record<string, string> = {
   'feature-gates': 'alpha and beta features, name=true|false',
   'kubelet-client-certificate': 'client certificate for the metrics of other components',
   'kubelet-client-key': 'key of --kubelet-client-certificate',
-  'max-mutating-requests-inflight': 'writes served at once',
+  'max-mutating-requests-inflight':
+    'writes served at once; with priority and fairness the two limits together are the seats there are',
   'max-requests-inflight': 'reads served at once',
   'min-request-timeout': 'seconds a watch lives at least',
   'request-timeout': 'deadline of an ordinary request',

@@ -8,7 +8,8 @@
  *     max-body           declared too large: refused before it is read             → 413
  *     authentication     who asks                                                  → 401
  *     impersonation      as whom                                                   → 403
- *     max-in-flight      too much at once                                          → 429
+ *     priority-and-fairness  its seats, at once or after its turn                    → 429
+ *       (or max-in-flight    too much at once)                                     → 429
  *     authorization      may they                                                  → 403
  *     compression        large answers, if the client takes gzip                   → never refuses
  *     endpoints/…        admission, registry, storage                              → everything else
@@ -24,9 +25,13 @@ import { impersonation } from './filters/impersonation.ts';
 import { maxBody } from './filters/max-body.ts';
 import { maxInFlight } from './filters/max-in-flight.ts';
 import { panicRecovery } from './filters/panic-recovery.ts';
+import { priorityAndFairness } from './filters/priority-and-fairness.ts';
 import { requestInfo } from './filters/request-info.ts';
 import { responseHeaders } from './filters/response-headers.ts';
+import { WatchTracker } from './flowcontrol/watch-tracker.ts';
+import { createWorkEstimator, type WorkFacts } from './flowcontrol/work-estimate.ts';
 import { createRequestMetrics } from './metrics.ts';
+import type { Registry } from './registry/registry.ts';
 import type { Filter, Handler } from './request.ts';
 import type { ApiServerOptions, RequestLimits } from './server.ts';
 
@@ -38,6 +43,7 @@ export interface HandlerChainOptions extends Omit<ApiServerOptions, 'limits' | '
 
 export function createHandler(options: HandlerChainOptions): Handler {
   const metrics = options.metrics ?? createRequestMetrics();
+  const watchTracker = new WatchTracker();
   const filters: Filter[] = [
     responseHeaders(metrics, options.clock),
     panicRecovery(options.log),
@@ -46,11 +52,28 @@ export function createHandler(options: HandlerChainOptions): Handler {
     maxBody(options.limits.maxBodyBytes),
     authentication(options.authenticators),
     impersonation(options.authorizers),
-    maxInFlight(options.limits, metrics),
+    options.flowControl
+      ? priorityAndFairness({
+          flowControl: options.flowControl,
+          estimator: createWorkEstimator(workFacts(options.registry, watchTracker)),
+          waitMsMax: options.limits.requestTimeoutMs / 4,
+          clock: options.clock,
+        })
+      : maxInFlight(options.limits, metrics),
     authorization(options.authorizers),
     compression,
   ];
-  return compose(filters, createDispatcher(options));
+  return compose(filters, createDispatcher({ ...options, watchTracker }));
+}
+
+function workFacts(registry: Registry, watchTracker: WatchTracker): WorkFacts {
+  return {
+    objectCount(group, resource) {
+      const storage = registry.resource(group, resource)?.storage;
+      return storage?.ready() ? storage.count() : undefined;
+    },
+    interestedWatches: ({ info }) => watchTracker.interested(info),
+  };
 }
 
 /** Built once, so that a request makes no closures on its way down. */

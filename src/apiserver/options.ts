@@ -39,6 +39,7 @@ export interface ApiServerConfiguration {
     requestTimeoutMs: number;
     minRequestTimeoutMs: number;
   };
+  priorityAndFairness: boolean;
   anonymousAuth: boolean;
   /** In place of `anonymousAuth`; '' : none. */
   authenticationConfig: string;
@@ -154,6 +155,7 @@ function toOptions(flags: ParsedFlags): ApiServerConfiguration {
       requestTimeoutMs: flags.durationMs('request-timeout'),
       minRequestTimeoutMs: flags.int('min-request-timeout') * 1000,
     },
+    priorityAndFairness: flags.bool('enable-priority-and-fairness'),
     anonymousAuth: flags.bool('anonymous-auth'),
     authenticationConfig: authenticationConfig(flags),
     tokenAuthFile: flags.string('token-auth-file'),

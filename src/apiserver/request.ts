@@ -52,6 +52,10 @@ export interface ApiRequest {
   resource: ResourceInfo | undefined;
   /** Texts for Warning headers, added by anyone on the way. */
   warnings: string[];
+  /** The flow schema and priority level that serve it; said in its answer. */
+  flow: { schemaUid: string; levelUid: string } | undefined;
+  /** Of a watch: called when its initial state is sent, or it is over before that. */
+  onWatchLive: (() => void) | undefined;
 }
 
 /** What of a URL a handler needs: a URL's own names, but the query is parsed only when it is asked for. */

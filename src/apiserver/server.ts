@@ -5,6 +5,7 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
+import type { FlowControl } from './flowcontrol/flow-control.ts';
 import { createHandler } from './handler-chain.ts';
 import type { RequestMetrics } from './metrics.ts';
 import type { Registry, WriteContext } from './registry/registry.ts';
@@ -27,6 +28,8 @@ export interface ApiServerOptions {
   listeners: readonly ListenerOptions[];
   limits?: Partial<RequestLimits>;
   metrics?: RequestMetrics;
+  /** Absent: the two in-flight limits instead. */
+  flowControl?: FlowControl;
   clock: Clock;
   random: () => number;
   log: Logger;

@@ -114,6 +114,8 @@ export interface WatchSink {
    * without it gets the initial state in one turn, whatever `send` returns.
    */
   drained?(): Promise<void> | undefined;
+  /** All that was before is sent; from now on events come as they happen. */
+  live?(): void;
   /** The watch is over. With an error (StatusError: Expired, Timeout, …) it is sent to the client as an ERROR event. */
   end(error?: Error): void;
 }

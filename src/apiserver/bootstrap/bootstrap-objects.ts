@@ -29,6 +29,21 @@ export async function bootstrapRbac(): Promise<KubeObject[]> {
   return facts.flatMap((f) => itemsOf(f.default));
 }
 
+/** What flow control works with until the API says more, and is kept to. */
+export async function bootstrapFlows(now: number): Promise<{ levels: KubeObject[]; schemas: KubeObject[] }> {
+  const [levels, schemas] = await Promise.all([
+    import('#apis/facts/bootstrap/prioritylevelconfigurations.json', { with: { type: 'json' } }),
+    import('#apis/facts/bootstrap/flowschemas.json', { with: { type: 'json' } }),
+  ]);
+  return {
+    levels: itemsOf(levels.default),
+    schemas: itemsOf(schemas.default).map((schema) => {
+      for (const condition of schema['status']?.conditions ?? []) condition.lastTransitionTime = seconds(now);
+      return schema;
+    }),
+  };
+}
+
 export async function bootstrapObjects(parameters: BootstrapParameters): Promise<KubeObject[]> {
   const facts = await Promise.all([
     import('#apis/facts/bootstrap/priorityclasses.json', { with: { type: 'json' } }),

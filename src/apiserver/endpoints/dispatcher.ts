@@ -1,6 +1,7 @@
 /** Which endpoint answers: by resource, subresource and verb; everything else by the handlers of paths. */
 import type { ResourceInfo } from '#apis/kind.ts';
 import { methodNotAllowed, pageNotFound, resourceNotFound } from '../error-response.ts';
+import type { WatchTracker } from '../flowcontrol/watch-tracker.ts';
 import type { HandlerChainOptions } from '../handler-chain.ts';
 import { createRequestMetrics } from '../metrics.ts';
 import type { ApiRequest, Handler } from '../request.ts';
@@ -54,7 +55,7 @@ const ofSubresource: Readonly<Record<string, Endpoints>> = {
   },
 };
 
-export function createDispatcher(options: HandlerChainOptions): Handler {
+export function createDispatcher(options: HandlerChainOptions & { watchTracker: WatchTracker }): Handler {
   const { registry, nonResourceHandlers } = options;
   const scheme = registry.scheme;
   const context: EndpointContext = {

@@ -2,6 +2,7 @@ import { type FieldError, fieldError } from '#apimachinery/field-error.ts';
 import { apiErrors } from '#apimachinery/status-error.ts';
 import type { Clock } from '#base/clock.ts';
 import { optionsKind } from '../content/body.ts';
+import type { WatchTracker } from '../flowcontrol/watch-tracker.ts';
 import type { RequestMetrics } from '../metrics.ts';
 import type { Registry, WriteContext } from '../registry/registry.ts';
 import type { ApiRequest, ApiResponse, Authorizer } from '../request.ts';
@@ -17,6 +18,7 @@ export interface EndpointContext {
   limits: RequestLimits;
   metrics: RequestMetrics;
   watchBuffers: WatchBuffers;
+  watchTracker: WatchTracker;
   clock: Clock;
   random: () => number;
 }

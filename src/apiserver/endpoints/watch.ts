@@ -61,6 +61,7 @@ class WatchStream implements WatchSink {
   readonly #startedAt: number;
   readonly #counters: WatchCounters;
   readonly #onAbort = (): void => this.#close(true);
+  #noLongerTracked = () => {};
 
   constructor(
     context: EndpointContext,
@@ -83,6 +84,7 @@ class WatchStream implements WatchSink {
   start(options: WatchOptions): void {
     const { clock, limits, random, metrics } = this.#context;
     metrics.longRunning++;
+    this.#noLongerTracked = this.#context.watchTracker.started(this.#request.info);
     const seconds = this.#query.timeoutSeconds;
     const minMs = limits.minRequestTimeoutMs;
     // Spread, so that the watches of a restarted server do not all come back at one moment.
@@ -139,6 +141,11 @@ class WatchStream implements WatchSink {
     initialState[info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster'].observe(seconds);
   }
 
+  live(): void {
+    this.#request.onWatchLive?.();
+    this.#request.onWatchLive = undefined;
+  }
+
   drained(): Promise<void> | undefined {
     if (this.#isOver || this.#out.bufferedBytes < watchPauseBytes) return undefined;
     return new Promise((resolve) => {
@@ -166,6 +173,8 @@ class WatchStream implements WatchSink {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#context.metrics.longRunning--;
+    this.#noLongerTracked();
+    this.live();
     this.#timer?.cancel();
     this.#request.signal.removeEventListener('abort', this.#onAbort);
     this.#handle?.stop();

@@ -11,6 +11,10 @@ export function responseHeaders(metrics: RequestMetrics, clock: Clock): Filter {
     const headers = response.headers;
     headers['audit-id'] = request.auditId;
     headers['cache-control'] ??= 'no-cache, private';
+    if (request.flow) {
+      headers['x-kubernetes-pf-flowschema-uid'] = request.flow.schemaUid;
+      headers['x-kubernetes-pf-prioritylevel-uid'] = request.flow.levelUid;
+    }
     if (request.warnings.length > 0) (headers as Record<string, unknown>)['warning'] = warningValues(request.warnings);
     metrics.finished(request, response.status, (clock.monotonic() - start) / 1000);
     return response;

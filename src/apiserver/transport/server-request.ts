@@ -21,6 +21,8 @@ export class ServerRequest implements ApiRequest, BagItem {
   user: UserInfo | undefined = undefined;
   resource: ResourceInfo | undefined = undefined;
   warnings: string[] = [];
+  flow: ApiRequest['flow'] = undefined;
+  onWatchLive: (() => void) | undefined = undefined;
   bagIndex = -1;
   readonly #maxBodyBytes: number;
   /** Emits 'close' when the client has gone or the exchange is over. */

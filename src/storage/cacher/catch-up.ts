@@ -53,7 +53,7 @@ export async function catchUp(
     if (rest) await rest;
   }
   if (watcher.stopped) return;
-  watcher.live = true;
+  watcher.goLive();
   if (options.allowBookmarks) {
     watcher.scheduleBookmarks(clock, random, options.timeoutSeconds, () => revision.applied);
   }

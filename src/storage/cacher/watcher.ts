@@ -90,6 +90,11 @@ export class Watcher implements WatchHandle {
     if (!this.stopped) this.#sent(this.#sink.bookmark(this.position, true));
   }
 
+  goLive(): void {
+    this.live = true;
+    this.#sink.live?.();
+  }
+
   bookmark(revision: number): void {
     if (this.live && !this.stopped && revision >= this.position) this.#sent(this.#sink.bookmark(revision, false));
   }
