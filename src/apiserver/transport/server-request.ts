@@ -114,7 +114,7 @@ class Target implements RequestUrl {
   }
 }
 
-function parseTarget(target: string): RequestUrl {
+export function parseTarget(target: string): RequestUrl {
   const query = target.indexOf('?');
   const path = query < 0 ? target : target.slice(0, query);
   const search = query < 0 ? '' : target.slice(query);
