@@ -76,13 +76,12 @@ export class FairQueues {
   #queuing: Queuing | undefined;
   /** Requests may use so many seats together. */
   #limit: number;
-  #queues: Queue[] = [];
-  /** Executing without a queue of ours: from before a change of configuration, or with no queues at all. */
+  /** Those that somebody waits or executes in: a level may be given millions of queues, and most are empty. */
+  readonly #queues = new Map<number, Queue>();
   #seatsInUse = 0;
   #seatsWaiting = 0;
   #executing = 0;
   #waiting = 0;
-  #activeQueues = 0;
   #currentR = 0;
   #lastAt: number;
   #robin = 0;
@@ -126,7 +125,7 @@ export class FairQueues {
 
   /** For people who debug: a line a queue. */
   queues(): readonly Readonly<Queue>[] {
-    return this.#queues;
+    return [...this.#queues.values()].sort((a, b) => a.index - b.index);
   }
 
   setLimit(limit: number): void {
@@ -137,12 +136,7 @@ export class FairQueues {
 
   /** Undefined: nothing waits, what finds no seat is refused. Requests keep the queue they stand in. */
   configure(queuing: Queuing | undefined): void {
-    this.#advance();
     this.#queuing = queuing;
-    const wanted = queuing?.queues ?? 0;
-    while (this.#queues.length < wanted) this.#queues.push(newQueue(this.#queues.length, this.#currentR));
-    // A queue that is no longer dealt empties by itself; it goes when it is idle and the last.
-    this.#dropSurplus();
   }
 
   /**
@@ -158,10 +152,7 @@ export class FairQueues {
     }
     const queue = this.#chooseQueue(hash, this.#queuing);
     if (queue.waiting.length >= this.#queuing.queueLengthLimit) return 'queue-full';
-    if (queue.executing === 0 && queue.waiting.length === 0) {
-      queue.nextDispatchR = this.#currentR;
-      this.#activeQueues++;
-    }
+    this.#queues.set(queue.index, queue);
     ticket.arrivalR = this.#currentR;
     ticket.queue = queue;
     if (this.#waiting === 0 && this.#fits(ticket)) {
@@ -194,7 +185,7 @@ export class FairQueues {
     queue.waiting.splice(queue.waiting.indexOf(ticket), 1);
     this.#leaveQueue(ticket, queue);
     ticket.state = 'gone';
-    if (queue.executing === 0 && queue.waiting.length === 0) this.#activeQueues--;
+    this.#forgetIfIdle(queue);
     this.#measure();
     this.#settle(ticket, why);
     // It may have been at the head, and too wide for what is free; those behind it may not be.
@@ -231,10 +222,7 @@ export class FairQueues {
     this.#occupy(queue, -seats);
     if (queue) {
       queue.executing--;
-      if (queue.executing === 0 && queue.waiting.length === 0) {
-        this.#activeQueues--;
-        this.#dropSurplus();
-      }
+      this.#forgetIfIdle(queue);
     }
     this.#measure();
     this.#dispatchAll();
@@ -245,9 +233,9 @@ export class FairQueues {
     const now = this.#clock.monotonic();
     const seconds = (now - this.#lastAt) / 1000;
     this.#lastAt = now;
-    if (this.#activeQueues === 0 || seconds <= 0) return;
+    if (this.#queues.size === 0 || seconds <= 0) return;
     const seats = Math.min(this.#seatsInUse + this.#seatsWaiting, this.#limit);
-    this.#currentR += (seconds * seats) / this.#activeQueues;
+    this.#currentR += (seconds * seats) / this.#queues.size;
   }
 
   /** A request wider than the whole level runs when it is alone: else it never would. */
@@ -260,16 +248,17 @@ export class FairQueues {
   /** Of the flow's hand, the queue with the least work before it. */
   #chooseQueue(hash: number, { queues, handSize }: Queuing): Queue {
     dealHand(hash, queues, handSize, this.#hand);
-    let best = this.#queues[this.#hand[0]!]!;
-    let bestWork = workOf(best);
-    for (let i = 1; i < this.#hand.length; i++) {
-      const queue = this.#queues[this.#hand[i]!]!;
+    let best: Queue | undefined;
+    let bestWork = Number.POSITIVE_INFINITY;
+    for (const index of this.#hand) {
+      const queue = this.#queues.get(index);
+      if (!queue) return newQueue(index, this.#currentR);
       const work = workOf(queue);
       if (work >= bestWork) continue;
       best = queue;
       bestWork = work;
     }
-    return best;
+    return best!;
   }
 
   #dispatchAll(): void {
@@ -289,18 +278,22 @@ export class FairQueues {
 
   /** The queue whose head would finish first; among equals the one whose turn is longest ago. */
   #nextQueue(): Queue {
-    const { length } = this.#queues;
     let best: Queue | undefined;
     let bestFinish = Number.POSITIVE_INFINITY;
-    for (let i = 1; i <= length; i++) {
-      const queue = this.#queues[(this.#robin + i) % length]!;
+    for (const queue of this.#queues.values()) {
       if (queue.waiting.length === 0) continue;
       const finish = queue.nextDispatchR + queue.waiting[0]!.estimatedWork;
-      if (finish >= bestFinish) continue;
+      if (finish > bestFinish || (finish === bestFinish && !this.#comesBefore(queue, best!))) continue;
       best = queue;
       bestFinish = finish;
     }
     return best!;
+  }
+
+  /** Counting from the queue that was served last, round and round. */
+  #comesBefore(a: Queue, b: Queue): boolean {
+    const isPast = a.index > this.#robin;
+    return isPast === b.index > this.#robin ? a.index < b.index : isPast;
   }
 
   #start(ticket: Ticket, queue: Queue | undefined): void {
@@ -335,14 +328,9 @@ export class FairQueues {
     this.demand.set(this.#seatsInUse + this.#seatsWaiting);
   }
 
-  #dropSurplus(): void {
-    const wanted = this.#queuing?.queues ?? 0;
-    while (this.#queues.length > wanted) {
-      const last = this.#queues.at(-1)!;
-      if (last.executing > 0 || last.waiting.length > 0) return;
-      this.#queues.pop();
-    }
-    if (this.#robin >= this.#queues.length) this.#robin = 0;
+  /** A queue in which nobody is begins anew, at the R of the next who comes. */
+  #forgetIfIdle(queue: Queue): void {
+    if (queue.executing === 0 && queue.waiting.length === 0) this.#queues.delete(queue.index);
   }
 }
 

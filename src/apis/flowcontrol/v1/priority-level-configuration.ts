@@ -76,14 +76,35 @@ function validateLimited(limited: Fields): FieldError[] {
       errors.push(
         fieldError.required(`${field}.queuing`, 'must not be empty if limited.limitResponse.type is Limited'),
       );
-    else if (queuing.handSize > queuing.queues)
-      errors.push(
-        fieldError.invalid(
-          `${field}.queuing.handSize`,
-          queuing.handSize,
-          `should not be greater than queues (${queuing.queues})`,
-        ),
-      );
+    else errors.push(...validateQueuing(`${field}.queuing`, queuing));
   }
   return errors;
+}
+
+const queuesMax = 10_000_000;
+/** As many bits as upstream deals a hand from. */
+const handEntropyBitsMax = 60;
+
+function validateQueuing(field: string, { queues, handSize, queueLengthLimit }: Fields): FieldError[] {
+  const errors: FieldError[] = [];
+  if (queueLengthLimit <= 0)
+    errors.push(fieldError.invalid(`${field}.queueLengthLimit`, queueLengthLimit, 'must be positive'));
+  if (queues <= 0) errors.push(fieldError.invalid(`${field}.queues`, queues, 'must be positive'));
+  if (queues > queuesMax)
+    errors.push(fieldError.invalid(`${field}.queues`, queues, `must not be greater than ${queuesMax}`));
+  if (handSize <= 0) errors.push(fieldError.invalid(`${field}.handSize`, handSize, 'must be positive'));
+  if (handSize > queues) {
+    errors.push(fieldError.invalid(`${field}.handSize`, handSize, `should not be greater than queues (${queues})`));
+  } else if (entropyBits(queues, handSize) > handEntropyBitsMax) {
+    const why = `required entropy bits of deckSize ${queues} and handSize ${handSize} should not be greater than ${handEntropyBitsMax}`;
+    errors.push(fieldError.invalid(`${field}.handSize`, handSize, why));
+  }
+  return errors;
+}
+
+/** Of one way to draw so many different ones, in order. Stops as soon as it is too much. */
+function entropyBits(deckSize: number, handSize: number): number {
+  let bits = 0;
+  for (let i = 0; i < handSize && bits <= handEntropyBitsMax; i++) bits += Math.log2(deckSize - i);
+  return bits;
 }
