@@ -29,7 +29,12 @@ const { build } = await import('esbuild');
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: [{ in: 'bin/evenkeel.ts', out: 'bin/evenkeel' }],
+  entryPoints: [
+    { in: 'bin/evenkeel.ts', out: 'bin/evenkeel' },
+    // The library: what package.json exports.
+    { in: 'src/drills/model/checker.ts', out: 'drills/checker' },
+    { in: 'src/drills/model/recorder.ts', out: 'drills/recorder' },
+  ],
   outdir: 'dist',
   bundle: true,
   splitting: true,
