@@ -152,14 +152,14 @@ function real(t: TestContext, seed: number): Machine {
   return {
     open() {
       current = openDatabase(dir, () => 77n, realClock);
-      // Of what is in the journal now nobody has been told that it is on the disk.
-      syncedBytes = 0;
+      // It says that it has synced what is there.
+      syncedBytes = writtenBytes(journal());
       return current;
     },
     crash(power) {
       const next = mkdtempSync(join(tmpdir(), 'contract-'));
       dirs.push(next);
-      for (const name of ['store.db', 'store.db-wal']) {
+      for (const name of ['store.db', 'store.db-wal', 'store.db-mark']) {
         if (existsSync(join(dir, name))) copyFileSync(join(dir, name), join(next, name));
       }
       current!.close();
