@@ -1,10 +1,12 @@
 /**
  * `npm run bench`: the figures this project promises, measured, as a table with the machine they were measured on.
  * Ratios are taken pair by pair within one run, because machines drift. One section: `npm run bench -- store`, and
- * `npm run bench -- store quick` for a first impression of it.
+ * `npm run bench -- store quick` for a first impression of it. The sections: start, get, list, memory, store.
  */
 import { cpus, totalmem } from 'node:os';
+import { cacheMemory } from './cache-memory.ts';
 import { getRate } from './get-rate.ts';
+import { listRate } from './list-rate.ts';
 import { apiServerStart, controlPlaneStart } from './start-up.ts';
 import { isEtcdInstalled } from './store-processes.ts';
 import { storeRates } from './store-rate.ts';
@@ -46,6 +48,22 @@ if (!only || only === 'get') {
     50,
   );
   add('  the same at resourceVersion=0', cachedRatio * 100, '%', '≥', 50);
+}
+if (!only || only === 'list') {
+  for (const payloadBytes of [700, 1700]) {
+    const { ratio, cachedRatio, cpuRatio, bytes } = await listRate(10_000, payloadBytes);
+    const what = `LIST of 10,000 objects, ${(bytes / 1e6).toFixed(1)} MB: rate to bare node:http2 (median of pairs)`;
+    add(what, ratio * 100, '%', '≥', 60);
+    add('  the same at resourceVersion=0', cachedRatio * 100, '%', '≥', 60);
+    add('  CPU time of the bare server to ours', cpuRatio * 100, '%', '≥', 60);
+  }
+}
+if (!only || only === 'memory') {
+  for (const objects of [10_000, 50_000]) {
+    const { listed, created } = await cacheMemory(objects, 2048);
+    add(`watch cache: memory of an object of 2 KB, ${objects} listed`, listed / 1024, 'KB', '≤', 3.5);
+    add('  created while it runs', created / 1024, 'KB', '≤', 3.5);
+  }
 }
 if ((!only || only === 'store') && !isEtcdInstalled()) {
   process.stdout.write('the store is compared with real etcd, which is not installed (Debian: etcd-server)\n');
