@@ -94,3 +94,22 @@ test('start: the past is compacted: begins at the present', async () => {
   });
   second.stop();
 });
+
+test('reads of any age: after one from the store, while the cache was behind: never of less', async () => {
+  const etcd = new FakeEtcd();
+  const backend = startBackend(etcd, { defaultWatchCacheSize: 16 });
+  const storage = backend.resource(maps);
+  await eventually(() => backend.synced(), 'synced');
+  await storage.create(keyOf('a'), map('a'));
+  await eventually(() => storage.count() === 1, 'the first event');
+  etcd.isWatchHeld = true;
+  etcd.put(keyOf('b'), JSON.stringify(map('b')));
+  const consistent = await storage.list({ prefix: maps.prefix });
+  assert.deepEqual(consistent.entries.map(nameOf), ['a', 'b'], 'the store is asked, for the cache does not get there');
+  assert.deepEqual((await storage.list({ prefix: maps.prefix, revision: 0 })).entries.map(nameOf), ['a', 'b']);
+  assert.equal((await storage.get(keyOf('b'), { revision: 0 }))?.key, keyOf('b'));
+  etcd.releaseWatch();
+  await eventually(() => storage.count() === 2, 'the cache is there');
+  assert.deepEqual((await storage.list({ prefix: maps.prefix, revision: 0 })).entries.map(nameOf), ['a', 'b']);
+  await backend.stop();
+});

@@ -41,8 +41,6 @@ export class CachedResourceStorage implements ResourceStorage {
   readonly #cache: ResourceCache;
   readonly #context: CacheContext;
   readonly #writer: Writer;
-  /** The newest that a read round the cache has shown: no read that takes any age may show less after it. */
-  #toldByStore = 0;
   readonly create: ResourceStorage['create'];
   readonly guaranteedUpdate: ResourceStorage['guaranteedUpdate'];
 
@@ -124,7 +122,7 @@ export class CachedResourceStorage implements ResourceStorage {
   async #sourceFor(revision: number | undefined, signal: AbortSignal | undefined): Promise<ReadSource> {
     if (!this.#cache.servesReads) return 'store';
     if (revision === 0)
-      return this.#cache.ready && this.#context.isUpToDate() && this.#isPastTold() ? 'cache' : 'store';
+      return this.#cache.ready && this.#context.isUpToDate() && this.#context.revision.isPastTold ? 'cache' : 'store';
     if (revision !== undefined) {
       const reached = this.#reach(revision, this.#boundMs(freshnessBoundMs), signal);
       if (reached !== true && !(await reached)) {
@@ -132,7 +130,7 @@ export class CachedResourceStorage implements ResourceStorage {
         if (!this.#context.canRequestProgress() && !signal?.aborted) return 'store';
         throw tooLargeResourceVersion(revision, this.#context.revision.applied);
       }
-      return this.#cache.ready && this.#isPastTold() ? 'cache' : 'store';
+      return this.#cache.ready && this.#context.revision.isPastTold ? 'cache' : 'store';
     }
     if (!this.#cache.ready) return 'store';
     const { consistentReads } = this.#cache.counters;
@@ -248,12 +246,8 @@ export class CachedResourceStorage implements ResourceStorage {
     }
   }
 
-  #isPastTold(): boolean {
-    return this.#context.revision.applied >= this.#toldByStore;
-  }
-
   #expectFresh(actual: number, wanted: number | undefined): void {
-    this.#toldByStore = Math.max(this.#toldByStore, actual);
+    this.#context.revision.told(actual);
     if (wanted && actual < wanted) throw tooLargeResourceVersion(wanted, actual);
   }
 

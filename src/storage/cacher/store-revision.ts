@@ -16,6 +16,8 @@ const progressEveryMs = 100;
 
 export class StoreRevision {
   #applied = 0;
+  /** The newest that a read round the caches has shown somebody: no read of any age may show less after it. */
+  #told = 0;
   #waiters = new Set<Waiter>();
   #nudge: Timer | undefined;
   readonly #clock: Clock;
@@ -30,6 +32,16 @@ export class StoreRevision {
     return this.#applied;
   }
 
+  /** A read straight from the store was answered with the state at this revision. */
+  told(revision: number): void {
+    if (revision > this.#told) this.#told = revision;
+  }
+
+  /** The caches show all that was ever shown. */
+  get isPastTold(): boolean {
+    return this.#applied >= this.#told;
+  }
+
   advance(revision: number): void {
     if (revision > this.#applied) this.#applied = revision;
     if (this.#waiters.size > 0) this.#wake();
@@ -38,6 +50,7 @@ export class StoreRevision {
   /** Another store: revisions begin anew. */
   reset(): void {
     this.#applied = 0;
+    this.#told = 0;
   }
 
   /** False when the time is over, or the signal aborts, before the revision is applied. */
