@@ -252,6 +252,14 @@ function prepare(
   const mark = new JournalMark(path, walFd);
   const journalPages = sql('PRAGMA wal_checkpoint(NOOP)');
   const writeBack = sql('PRAGMA wal_checkpoint(PASSIVE)');
+  try {
+    // First all of it in the file, then no mark, then no journal: whatever is cut short leaves a state that opens.
+    writeBack.get();
+    mark.remove();
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch (error) {
+    if (!isFull(error)) throw error;
+  }
 
   /** Moves the journal back into the file when it is long. A full disk puts it off; any other failure ends us. */
   let fault: unknown;
