@@ -101,7 +101,7 @@ test('store: what it tells: one line, or JSON, on standard output; nothing else 
   const saved = await run('snapshot', 'save', file, '--endpoints', etcd.endpoint, '--output', 'json');
   assert.deepEqual([saved.code, saved.stderr], [0, '']);
   const { seconds, sizeBytes, ...told } = JSON.parse(saved.stdout);
-  assert.deepEqual(told, { file, format: 'embedded', revision: 9 });
+  assert.deepEqual(told, { file, format: 'etcd', revision: 9 });
   assert.ok(sizeBytes > 8_000_000 && seconds > 0);
   const table = await run('snapshot', 'status', file, '--output', 'table');
   assert.match(

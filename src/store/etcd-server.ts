@@ -145,7 +145,7 @@ function createGrpcServer(
     }),
     ...serviceMethods(Lease, leaseService(store, headerOf)),
     ...serviceMethods(Cluster, clusterService(store, headerOf, members)),
-    ...serviceMethods(Maintenance, maintenanceService(store, headerOf, log)),
+    ...serviceMethods(Maintenance, maintenanceService(store, headerOf, options.clock, log)),
     ...serviceMethods(Auth, authService(store, headerOf)),
     ...serviceMethods(Lock, lockService(store, headerOf)),
     ...serviceMethods(Election, electionService(store, headerOf, log)),

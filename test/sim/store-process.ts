@@ -50,7 +50,7 @@ export class StoreProcess {
       return { clusterId, memberId, revision, raftTerm: BigInt(term) };
     };
     const limits = { maxRequestBytes: 1.5 * 1024 * 1024, maxTxnOps: 128 };
-    const maintenance = maintenanceService(this.store, this.#headerOf, log);
+    const maintenance = maintenanceService(this.store, this.#headerOf, process.clock, log);
     this.#serve(KV, kvService(this.store, this.#headerOf, limits));
     this.#serve(Lease, leaseService(this.store, this.#headerOf));
     this.#serve(Maintenance, {

@@ -1,8 +1,5 @@
 /** Maintenance and Cluster: one member, its own leader. */
-import { createHash, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
-import { rm, stat } from 'node:fs/promises';
+import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
 import { AlarmAction } from '#etcd/messages.ts';
 import type { Cluster, Maintenance } from '#etcd/rpc.ts';
@@ -10,6 +7,7 @@ import type { Store } from '../store.ts';
 import { errors } from '../store-error.ts';
 import type { ServerStream } from './grpc-server.ts';
 import { grpcError, type HeaderOf, type Unary } from './grpc-service.ts';
+import { sendSnapshot } from './send-snapshot.ts';
 
 /** The etcd whose API this is: clients switch features on it. */
 export const etcdVersion = '3.5.21';
@@ -20,11 +18,9 @@ export interface MemberInfo {
   peerUrls: readonly string[];
 }
 
-const pieceBytes = 64 * 1024;
-
 type MaintenanceMethods = Omit<typeof Maintenance, 'snapshot'>;
 
-export function maintenanceService(store: Store, headerOf: HeaderOf, log: Logger) {
+export function maintenanceService(store: Store, headerOf: HeaderOf, clock: Clock, log: Logger) {
   const { database } = store;
   const header = () => headerOf(store.revision);
   const unary: { [K in keyof MaintenanceMethods]: Unary<MaintenanceMethods[K]> } = {
@@ -70,37 +66,12 @@ export function maintenanceService(store: Store, headerOf: HeaderOf, log: Logger
   };
 
   const snapshot = (stream: ServerStream<unknown, unknown>) => {
-    sendSnapshot(store, stream, header).then(
+    sendSnapshot(store, stream, header, clock).then(
       () => stream.end(),
       (error: unknown) => stream.emit('error', grpcError(error, log)),
     );
   };
   return { ...unary, snapshot };
-}
-
-/** As etcd sends it: the pages of a database file, and then their SHA-256. */
-async function sendSnapshot(store: Store, stream: ServerStream<unknown, unknown>, header: () => object) {
-  const copy = `${store.database.path}.snapshot-${randomUUID()}`;
-  try {
-    await store.exclusively(() => store.database.copyTo(copy));
-    let remainingBytes = (await stat(copy)).size;
-    const hash = createHash('sha256');
-    const send = async (blob: Buffer) => {
-      if (stream.cancelled) return;
-      if (!stream.write({ header: header(), remainingBytes, blob })) {
-        await Promise.race([once(stream, 'drain'), once(stream, 'cancelled')]);
-      }
-    };
-    for await (const piece of createReadStream(copy, { highWaterMark: pieceBytes })) {
-      remainingBytes -= piece.length;
-      hash.update(piece);
-      await send(piece);
-      if (stream.cancelled) return;
-    }
-    await send(hash.digest());
-  } finally {
-    await rm(copy, { force: true });
-  }
 }
 
 export function clusterService(

@@ -10,6 +10,7 @@ import { silentLogger } from '#base/log.ts';
 import { FakeClock } from '#base/testing/fake-clock.ts';
 import { AlarmType, type TxnRequestInit } from '#etcd/messages.ts';
 import { Auth, Cluster, Election, Health, KV, Lease, Lock, Maintenance, type Method, Watch } from '#etcd/rpc.ts';
+import { realClock } from '#os/real-clock.ts';
 import { openDatabase } from '../backend/database.ts';
 import type { Store } from '../store.ts';
 import { StoreError } from '../store-error.ts';
@@ -33,7 +34,7 @@ function unaryMethods(store: Store): { name: string; method: Method; handler: Ha
     [KV, kvService(store, headerOf, limits)],
     [Lease, leaseService(store, headerOf)],
     [Cluster, clusterService(store, headerOf, members)],
-    [Maintenance, maintenanceService(store, headerOf, silentLogger)],
+    [Maintenance, maintenanceService(store, headerOf, realClock, silentLogger)],
     [Auth, authService(store, headerOf)],
     [Lock, lockService(store, headerOf)],
     [Election, electionService(store, headerOf, silentLogger)],
