@@ -82,6 +82,10 @@ test('API server: a cache that is not what the store is: not ready, which resour
 
   const key = '/registry/configmaps/default/lost';
   kv.tamper = (event) => (event.kv.key === key ? [] : [event]);
+  // The cache is made anew only when the test has seen enough.
+  const seenEnough = Promise.withResolvers<void>();
+  context.after(() => seenEnough.resolve());
+  kv.gate = ({ key, keysOnly }) => (key === '/registry/configmaps/' && !keysOnly ? seenEnough.promise : undefined);
   etcd.put(
     key,
     JSON.stringify({ kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'lost', namespace: 'default' } }),
@@ -94,6 +98,7 @@ test('API server: a cache that is not what the store is: not ready, which resour
   });
   assert.match(seen, /^\[-\]watch-cache-consistency failed: watch cache and store differ: configmaps at \d+$/m);
   assert.equal((await get('/livez')).status, 200, 'nothing that a restart would mend');
+  seenEnough.resolve();
 
   await eventually('ready again', async () => (await get('/readyz')).status === 200);
   const { status } = await get('/api/v1/namespaces/default/configmaps/lost?resourceVersion=0');

@@ -13,7 +13,7 @@ export function statusResponse(status: Status): ApiResponse {
   return { status: status.code, headers, body: `${JSON.stringify(status)}\n` };
 }
 
-/** What the authorizers refuse: upstream forbids guessing its type, as of nothing else. */
+/** What is refused for who asks: upstream forbids guessing its type, as of nothing else. */
 export function refusedResponse(error: StatusError): ApiResponse {
   const response = statusResponse(error.status);
   return { ...response, headers: { ...response.headers, 'x-content-type-options': 'nosniff' } };

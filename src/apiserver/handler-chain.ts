@@ -5,12 +5,12 @@
  *     panic-recovery     anything thrown below becomes a Status                    → 500
  *     request-info       verb, resource, namespace, name                           → never refuses
  *     deadline           what takes too long is answered for                       → 504
- *     max-body           declared too large: refused before it is read             → 413
  *     authentication     who asks                                                  → 401
  *     impersonation      as whom                                                   → 403
  *     priority-and-fairness  its seats, at once or after its turn                    → 429
  *       (or max-in-flight    too much at once)                                     → 429
  *     authorization      may they                                                  → 403
+ *     max-body           declared too large: refused before it is read             → 413
  *     compression        large answers, if the client takes gzip                   → never refuses
  *     endpoints/…        admission, registry, storage                              → everything else
  */
@@ -49,7 +49,6 @@ export function createHandler(options: HandlerChainOptions): Handler {
     panicRecovery(options.log),
     requestInfo,
     deadline(options.limits.requestTimeoutMs, options.clock),
-    maxBody(options.limits.maxBodyBytes),
     authentication(options.authenticators),
     impersonation(options.authorizers),
     options.flowControl
@@ -61,6 +60,7 @@ export function createHandler(options: HandlerChainOptions): Handler {
         })
       : maxInFlight(options.limits, metrics),
     authorization(options.authorizers),
+    maxBody(options.limits.maxBodyBytes),
     compression,
   ];
   return compose(filters, createDispatcher({ ...options, watchTracker }));

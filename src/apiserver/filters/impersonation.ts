@@ -1,5 +1,5 @@
 /** Acting as someone else: `Impersonate-User`, `-Group`, `-Uid`, `-Extra-…`, each authorised by the verb `impersonate`. */
-import { apiErrors } from '#apimachinery/status-error.ts';
+import { apiErrors, StatusError } from '#apimachinery/status-error.ts';
 import { authorize } from '../access.ts';
 import { refusedResponse } from '../error-response.ts';
 import type { ApiRequest, AuthorizationAttributes, Authorizer, Filter, UserInfo } from '../request.ts';
@@ -7,6 +7,7 @@ import type { ApiRequest, AuthorizationAttributes, Authorizer, Filter, UserInfo 
 export function impersonation(authorizers: readonly Authorizer[]): Filter {
   const impersonate: Filter = async (request, next) => {
     const wanted = readWanted(request);
+    if (wanted instanceof StatusError) return refusedResponse(wanted);
     for (const attributes of required(wanted, request.user!)) {
       const error = await authorize(authorizers, attributes);
       if (error) return refusedResponse(error);
@@ -25,7 +26,7 @@ function isAsked(request: ApiRequest): boolean {
   return false;
 }
 
-function readWanted(request: ApiRequest): UserInfo {
+function readWanted(request: ApiRequest): UserInfo | StatusError {
   const headers = request.headers;
   const values = (name: string): string[] => {
     const value = headers[name];
@@ -41,7 +42,7 @@ function readWanted(request: ApiRequest): UserInfo {
   const uid = headers['impersonate-uid'];
   if (typeof name !== 'string' || name === '') {
     const shown = `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid ?? '')}, Groups:${goStrings(groups)}, Extra:${goMap(extra)}}`;
-    throw apiErrors.badRequest(`requested ${shown} without impersonating a user name`);
+    return apiErrors.badRequest(`requested ${shown} without impersonating a user name`);
   }
   return {
     name,

@@ -1,8 +1,10 @@
-import type { EtcdKv, KvEvent, KvWatchSink, WatchRequest } from '../etcd3/kv.ts';
+import type { EtcdKv, KvEvent, KvWatchSink, RangeRequest, WatchRequest } from '../etcd3/kv.ts';
 
 /** An honest store's client, but for the events of its watches: `tamper` says what is told instead of each. */
 export class LyingKv implements EtcdKv {
   tamper: (event: KvEvent) => readonly KvEvent[] = (event) => [event];
+  /** What a range waits for before it is asked. */
+  gate: (request: RangeRequest) => Promise<void> | undefined = () => undefined;
   readonly #honest: EtcdKv;
   readonly range: EtcdKv['range'];
   readonly txn: EtcdKv['txn'];
@@ -13,7 +15,10 @@ export class LyingKv implements EtcdKv {
 
   constructor(honest: EtcdKv) {
     this.#honest = honest;
-    this.range = honest.range.bind(honest);
+    this.range = async (request, signal) => {
+      await this.gate(request);
+      return honest.range(request, signal);
+    };
     this.txn = honest.txn.bind(honest);
     this.grantLease = honest.grantLease.bind(honest);
     this.version = honest.version.bind(honest);
