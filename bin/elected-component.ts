@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { messageOf, OperatorError } from '#base/errors.ts';
 import { type FlagSpec, type ParsedFlags, UsageError } from '#base/flags.ts';
 import type { Logger } from '#base/log.ts';
+import { ownMetrics } from '#base/own-metrics.ts';
 import { servingCertificate } from '#base/serving-certificate.ts';
 import { type ComponentServer, type ComponentServerOptions, createComponentServer } from '#client/component-server.ts';
 import { type ClientConfig, loadKubeconfig } from '#client/kubeconfig.ts';
@@ -115,12 +116,17 @@ export async function serverFor(
     hosts: [hostname(), parsed.string('bind-address')],
     clock: realClock,
   });
+  const own = ownMetrics(realClock, certificate.cert);
   return createComponentServer({
     bindAddress: parsed.string('bind-address'),
     port,
     ...certificate,
     ...(clientCaFile && { clientCa: await readText('--client-ca-file', clientCaFile) }),
     ...content,
+    async metrics() {
+      const { contentType, body } = await content.metrics();
+      return { contentType, body: body + own() };
+    },
   });
 }
 

@@ -4,6 +4,7 @@ import { hostname, networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { formatFlags, type ParsedFlags, parseFlags, UsageError } from '#base/flags.ts';
 import { createLogger, type Logger, type LogLevel } from '#base/log.ts';
+import { ownMetrics } from '#base/own-metrics.ts';
 import { type Runnable, runAll } from '#base/runnable.ts';
 import type { ApiClient } from '#client/client.ts';
 import { kubeletFlags, parseBytes } from '#kubelet/flags.ts';
@@ -93,7 +94,10 @@ async function kubeletOptions(flags: ParsedFlags, nodeName: string, log: Logger)
 async function runSimulatedNodes(flags: ParsedFlags, log: Logger, signal: AbortSignal): Promise<void> {
   const healthz = flags.has('healthz-port') || flags.has('port') ? healthzOf(flags) : { host: '', port: 0 };
   const parts = await simulatedParts(flags, log);
-  await runAll([...(healthz.port === 0 ? [] : [healthzServer(healthz.host, healthz.port)]), ...parts], signal);
+  await runAll(
+    [...(healthz.port === 0 ? [] : [healthzServer(healthz.host, healthz.port, ownMetrics(realClock))]), ...parts],
+    signal,
+  );
 }
 
 async function simulatedParts(flags: ParsedFlags, log: Logger): Promise<Runnable[]> {

@@ -79,6 +79,7 @@ async function run(
   metrics.leaderElection(component, isLeader);
   metrics.watch({
     pending: () => scheduler.queue.pending,
+    attemptsMax: () => scheduler.queue.attemptsMax,
     cacheSize: () => ({
       nodes: scheduler.cache.nodes.length,
       pods: scheduler.cache.podCount,

@@ -8,6 +8,7 @@ import type { Scheme } from '#apis/scheme.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
+import { ownMetrics } from '#base/own-metrics.ts';
 import { servingCertificate } from '#base/serving-certificate.ts';
 import type { Divergence, StorageBackend } from '#storage/storage.ts';
 import type { AdmissionChain } from './admission/admission.ts';
@@ -25,6 +26,7 @@ import { createRootPaths } from './discovery/root-paths.ts';
 import { createFlowConfiguration } from './flowcontrol/configuration.ts';
 import { createFlowControlDebug } from './flowcontrol/debug.ts';
 import { FlowControl } from './flowcontrol/flow-control.ts';
+import { createClientCertificateMetrics } from './health/client-certificate-metrics.ts';
 import { createMetricsFederation } from './health/federated-metrics.ts';
 import { createHealth, type HealthCheck, PublicHealthError } from './health/health.ts';
 import { createMetricsHandler } from './health/metrics-handler.ts';
@@ -155,6 +157,8 @@ export async function startApiServer(
     timeoutMs: options.health.timeoutMs,
   });
   const metrics = createRequestMetrics();
+  const clientCertificates = createClientCertificateMetrics(clock);
+  const own = ownMetrics(clock, tls.cert);
   const federation = createMetricsFederation({
     sources: options.federation.sources,
     tls: {
@@ -171,7 +175,7 @@ export async function startApiServer(
 
   const server = createApiServer({
     registry,
-    authenticators: [authentication.authenticator],
+    authenticators: [clientCertificates.counting(authentication.authenticator)],
     authorizers,
     nonResourceHandlers: [
       (request) => health.handle(request.url.pathname, request.url.searchParams),
@@ -184,7 +188,9 @@ export async function startApiServer(
           dependencies.storeMetrics() +
           sizes.render() +
           renderStorageMetrics(registry.resources()) +
-          (flowControl?.render() ?? ''),
+          (flowControl?.render() ?? '') +
+          clientCertificates.render() +
+          own(),
         federation,
       ),
       ...(flowControl ? [createFlowControlDebug(flowControl)] : []),

@@ -39,6 +39,7 @@ const seriesMax = 10_000;
 /** Requests that differ in their answer only; hashed once per request by short keys, not by label texts. */
 interface Series {
   labels: string;
+  verb: string;
   /** By HTTP code. */
   totals: Map<number, number>;
   buckets: number[];
@@ -76,7 +77,14 @@ class CountedRequests implements RequestMetrics {
     let series = ofResource.get(key);
     if (!series && this.#seriesCount < seriesMax) {
       const buckets = new Array<number>(bucketSeconds.length).fill(0);
-      series = { labels: labelsOf(request), totals: new Map(), buckets, sumSeconds: 0, count: 0 };
+      series = {
+        labels: labelsOf(request),
+        verb: verbOf(request),
+        totals: new Map(),
+        buckets,
+        sumSeconds: 0,
+        count: 0,
+      };
       ofResource.set(key, series);
       this.#seriesCount++;
     }
@@ -103,6 +111,9 @@ class CountedRequests implements RequestMetrics {
     for (const { labels, totals } of all) {
       for (const [code, total] of totals) lines.push(`apiserver_request_total{${labels},code="${code}"} ${total}`);
     }
+    // A spelling that many use. Few series: who wants all labels asks by upstream's name.
+    family(lines, 'apiserver_requests_total', 'counter', 'The same by verb and answer alone.');
+    for (const [labels, total] of totalsByVerb(all)) lines.push(`apiserver_requests_total{${labels}} ${total}`);
     const duration = 'apiserver_request_duration_seconds';
     family(lines, duration, 'histogram', 'Time to answer, in seconds.');
     for (const { labels, buckets, sumSeconds, count } of all) {
@@ -146,6 +157,17 @@ class CountedRequests implements RequestMetrics {
 
 function versionLabels({ group, resource, version }: ResourceInfo): string {
   return `${resourceLabels({ group, resource })},version="${version}"`;
+}
+
+function totalsByVerb(all: readonly Series[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { verb, totals } of all) {
+    for (const [code, total] of totals) {
+      const labels = `code="${code}",verb="${verb}"`;
+      sums.set(labels, (sums.get(labels) ?? 0) + total);
+    }
+  }
+  return sums;
 }
 
 function scopeOf({ info }: ApiRequest): string {

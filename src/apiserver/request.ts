@@ -71,6 +71,8 @@ export interface PeerCertificate {
   commonName: string;
   organizations: string[];
   uid?: string;
+  /** The end of its validity. */
+  expiresAtMs?: number;
 }
 
 /** What is sent back; the server writes it to HTTP/1.1 or HTTP/2. */

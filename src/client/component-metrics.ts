@@ -35,6 +35,11 @@ export class ComponentMetrics {
     return gauge;
   }
 
+  /** One that upstream has not. */
+  extraGauge(name: string, help: string, collect: (gauge: Gauge) => void): void {
+    const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => collect(gauge) });
+  }
+
   histogram(name: string, help: string): Histogram {
     const { labels, buckets = [] } = this.#fact(name);
     const bounds = buckets.filter((b) => typeof b === 'number');

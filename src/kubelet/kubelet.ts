@@ -3,6 +3,7 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import type { Clock } from '#base/clock.ts';
 import { messageOf, OperatorError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
+import { ownMetrics } from '#base/own-metrics.ts';
 import { type Runnable, runAll } from '#base/runnable.ts';
 import { healthzServer } from './healthz.ts';
 import { logRotation } from './log-rotation.ts';
@@ -73,7 +74,7 @@ export async function runKubelet(options: KubeletOptions, signal: AbortSignal): 
     const { host, port } = options.healthz;
     await runAll(
       [
-        ...(port === 0 ? [] : [healthzServer(host, port)]),
+        ...(port === 0 ? [] : [healthzServer(host, port, ownMetrics(clock))]),
         ...(reporter?.parts ?? []),
         logRotation({ ...options.logs, clock, log }, logFiles),
         staticPods,

@@ -5,6 +5,8 @@ import type { AttemptResult, SchedulingObserver } from './scheduling-observer.ts
 
 export interface SchedulerGauges {
   pending(): Record<'active' | 'backoff' | 'unschedulable' | 'gated', number>;
+  /** The most attempts that a waiting pod has behind it. */
+  attemptsMax(): number;
   cacheSize(): { nodes: number; pods: number; assumed_pods: number };
 }
 
@@ -33,6 +35,12 @@ export class SchedulerMetrics extends ComponentMetrics implements SchedulingObse
     this.gauge('scheduler_pending_pods', 'Pods that wait, by queue', (gauge) => {
       for (const [queue, count] of Object.entries(gauges.pending())) gauge.set({ queue }, count);
     });
+    // Upstream's histogram of attempts counts a pod once it has a node: one that never gets any is not in it.
+    this.extraGauge(
+      'scheduler_scheduling_attempts',
+      'Attempts made for the waiting pod with the most of them',
+      (gauge) => gauge.set(gauges.attemptsMax()),
+    );
     this.gauge('scheduler_cache_size', 'Nodes, pods and assumed pods in the cache', (gauge) => {
       for (const [type, count] of Object.entries(gauges.cacheSize())) gauge.set({ type }, count);
     });

@@ -79,6 +79,9 @@ test('scheduler: process: without an API server: is alive, not ready, counts not
   const { body } = await ask(port, '/metrics');
   assert.match(body, /leader_election_master_status\{name="kube-scheduler"\} 0/);
   assert.match(body, /scheduler_pending_pods\{queue="active"\} 0/);
+  assert.match(body, /^scheduler_scheduling_attempts 0$/m);
+  assert.match(body, /^evenkeel_time_seconds \d+/m);
+  assert.match(body, /^evenkeel_serving_certificate_expiration_timestamp_seconds \d+$/m);
   child.kill('SIGTERM');
   assert.equal(await child.ended, 0);
 });

@@ -15,14 +15,20 @@ export function peerOf(socket: Socket): Peer {
   const remoteAddress = socket.remoteAddress ?? '';
   const nobody = { remoteAddress, certificate: undefined, certificateError: undefined };
   if (!(socket instanceof TLSSocket)) return nobody;
-  const subject = socket.getPeerCertificate()?.subject as Record<string, string | string[] | undefined> | undefined;
+  const shown = socket.getPeerCertificate();
+  const subject = shown?.subject as Record<string, string | string[] | undefined> | undefined;
   if (!subject) return nobody;
   if (!socket.authorized) return { ...nobody, certificateError: String(socket.authorizationError) };
   // Of several, Go takes the last.
   const commonName = list(subject['CN']).at(-1);
   if (commonName === undefined) return nobody;
   const uid = list(subject[uidAttribute])[0];
-  const certificate = { commonName, organizations: list(subject['O']), ...(uid === undefined ? {} : { uid }) };
+  const certificate = {
+    commonName,
+    organizations: list(subject['O']),
+    ...(uid === undefined ? {} : { uid }),
+    expiresAtMs: Date.parse(shown.valid_to),
+  };
   return { ...nobody, certificate };
 }
 

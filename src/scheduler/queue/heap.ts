@@ -21,6 +21,11 @@ export class KeyedHeap<T> {
     return this.#items[0]?.value;
   }
 
+  /** In no order. */
+  values(): IterableIterator<T> {
+    return this.#items.values().map(({ value }) => value);
+  }
+
   /** Replaces what has the same key. */
   set(key: string, value: T): void {
     let at = this.#positions.get(key);

@@ -88,6 +88,25 @@ test('scheduler: queue: back-off with nobody else waiting: handed out early, unl
   assert.equal(queue.pop()!.attempts, 3);
 });
 
+test('scheduler: queue: most attempts: of whoever waits, wherever; not of who is gone', async () => {
+  const { clock, queue } = setUp();
+  assert.equal(queue.attemptsMax, 0);
+  queue.add(testPod('a'));
+  assert.equal(queue.attemptsMax, 0, 'not tried yet');
+  queue.addUnschedulable(queue.pop()!, fit);
+  assert.equal(queue.attemptsMax, 1, 'no node fits');
+  queue.moveAllOnEvent({ resource: 'Node', action: 'Add' });
+  assert.equal(queue.attemptsMax, 1, 'it backs off');
+  const again = queue.pop()!;
+  assert.equal(queue.attemptsMax, 2, 'in hand');
+  queue.addFailed(again);
+  assert.equal(queue.attemptsMax, 2, 'it backs off from an error');
+  await clock.advance(10_000);
+  assert.equal(queue.attemptsMax, 2, 'ready again');
+  queue.done(queue.pop()!);
+  assert.equal(queue.attemptsMax, 0);
+});
+
 test('scheduler: queue: five minutes without an event: tried in any case', async () => {
   const { clock, queue, popNames } = setUp();
   queue.add(testPod('a'));

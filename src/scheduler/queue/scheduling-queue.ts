@@ -175,6 +175,20 @@ export class SchedulingQueue {
     };
   }
 
+  /** The most attempts that a waiting pod has behind it. */
+  get attemptsMax(): number {
+    let most = 0;
+    const count = ({ attempts, isGated }: QueuedPodInfo) => {
+      if (!isGated && attempts > most) most = attempts;
+    };
+    for (const queued of this.#active.values()) count(queued);
+    for (const { pod } of this.#backoff.values()) count(pod);
+    for (const { pod } of this.#errorBackoff.values()) count(pod);
+    for (const queued of this.#unschedulable.values()) count(queued);
+    for (const queued of this.#inHand.values()) count(queued);
+    return most;
+  }
+
   close(): void {
     this.#backoffTimer?.cancel();
     this.#flushTimer?.cancel();
