@@ -81,6 +81,7 @@ function leaves(spec: ControlPlaneSpec): Leaf[] {
     client('scheduler', 'system:kube-scheduler'),
     client('controller-manager', 'system:kube-controller-manager'),
     client('simulated-nodes', 'evenkeel:simulated-nodes'),
+    client('monitoring', 'evenkeel:monitoring', ['system:monitoring']),
     client('apiserver-kubelet-client', 'kube-apiserver-kubelet-client', ['system:masters']),
     {
       path: 'front-proxy-client',
