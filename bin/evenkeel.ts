@@ -30,6 +30,8 @@ const commands: Record<string, Command> = {
   kubelet: { about: 'runs static pods as processes; plays simulated nodes', load: () => import('./kubelet.ts') },
   certs: { about: 'keys and certificates: what is missing or old, made anew', load: () => import('./certs.ts') },
   lb: { about: 'load balancer for the API servers', load: () => import('./lb.ts') },
+  render: { about: 'configuration of Prometheus and Grafana for a control plane', load: () => import('./render.ts') },
+  alerts: { about: 'which alerts fire, asked without a Prometheus', load: () => import('./alerts.ts') },
   completion: { about: 'a script that completes all this in your shell', load: () => import('./completion.ts') },
 };
 

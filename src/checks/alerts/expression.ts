@@ -114,6 +114,29 @@ export function selectorsOf(expression: Expression): Selector[] {
   }
 }
 
+/** Of the windows in it, undefined when it has none. */
+export function shortestWindowOf(expression: Expression): number | undefined {
+  switch (expression.kind) {
+    case 'range':
+      return expression.windowMs;
+    case 'arithmetic':
+    case 'and': {
+      const both = [shortestWindowOf(expression.left), shortestWindowOf(expression.right)];
+      const found = both.filter((ms) => ms !== undefined);
+      return found.length > 0 ? Math.min(...found) : undefined;
+    }
+    case 'compare':
+      return shortestWindowOf(expression.left);
+    case 'number':
+    case 'time':
+    case 'instant':
+    case 'timestamp':
+      return undefined;
+    default:
+      return shortestWindowOf(expression.of);
+  }
+}
+
 export function promqlOf(expression: Expression): string {
   switch (expression.kind) {
     case 'number':
