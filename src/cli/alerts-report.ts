@@ -30,7 +30,7 @@ export function alertsReport(data: AlertsData, style: Style): string {
   const quiet = data.rules - new Set([...data.findings, ...data.untold].map((f) => f.alert)).size;
   const up = data.targets.filter((t) => t.state === 'up').length;
   const seconds = Math.round(data.windowMs / 1000);
-  if (order.length === 0 && data.untold.length === 0) lines.push(style.green('no alert fires'));
+  if (!order.some((f) => f.state === 'firing') && data.untold.length === 0) lines.push(style.green('no alert fires'));
   lines.push(
     style.dim(
       `${data.rules} rules, ${Math.max(0, quiet)} of them quiet; ${up} of ${data.targets.length} targets answer; ` +

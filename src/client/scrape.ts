@@ -42,28 +42,38 @@ export function createScraper(target: ScrapeTarget, clock: Clock): Scraper {
   return {
     target,
     close: () => agent.destroy(),
-    scrape: (signal) =>
-      new Promise((resolve) => {
-        const settle = (scrape: Scrape) => {
-          timer.cancel();
-          resolve(scrape);
-        };
-        const req = request(target.url, { agent, headers, signal }, (res) => {
-          const pieces: Buffer[] = [];
-          let bytes = 0;
-          res.on('data', (piece: Buffer) => {
-            pieces.push(piece);
-            bytes += piece.length;
-            if (bytes > bytesMax) req.destroy(new Error(`more than ${bytesMax} bytes of metrics`));
-          });
-          res.on('error', (error) => settle({ state: 'down', why: error.message }));
-          res.on('end', () => settle(answered(res.statusCode ?? 0, () => Buffer.concat(pieces).toString('utf8'))));
-        });
-        const timer = clock.setTimer(timeoutMs, () => req.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
-        req.on('error', (error: NodeJS.ErrnoException) => settle(failed(error)));
-        req.end();
-      }),
+    async scrape(signal) {
+      const first = await once(signal);
+      // It was closed while it lay idle: that tells nothing of the server.
+      const second = first === 'stale connection' ? await once(signal) : first;
+      return second === 'stale connection' ? { state: 'down', why: second } : second;
+    },
   };
+
+  function once(signal: AbortSignal): Promise<Scrape | 'stale connection'> {
+    return new Promise((resolve) => {
+      const settle = (scrape: Scrape | 'stale connection') => {
+        timer.cancel();
+        resolve(scrape);
+      };
+      const req = request(target.url, { agent, headers, signal }, (res) => {
+        const pieces: Buffer[] = [];
+        let bytes = 0;
+        res.on('data', (piece: Buffer) => {
+          pieces.push(piece);
+          bytes += piece.length;
+          if (bytes > bytesMax) req.destroy(new Error(`more than ${bytesMax} bytes of metrics`));
+        });
+        res.on('error', (error) => settle({ state: 'down', why: error.message }));
+        res.on('end', () => settle(answered(res.statusCode ?? 0, () => Buffer.concat(pieces).toString('utf8'))));
+      });
+      const timer = clock.setTimer(timeoutMs, () => req.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
+      req.on('error', (error: NodeJS.ErrnoException) =>
+        settle(req.reusedSocket && error.code === 'ECONNRESET' ? 'stale connection' : failed(error)),
+      );
+      req.end();
+    });
+  }
 }
 
 function answered(status: number, text: () => string): Scrape {

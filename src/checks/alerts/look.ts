@@ -42,7 +42,7 @@ export async function* look(options: LookOptions, signal: AbortSignal): AsyncGen
   const { clock, windowMs, targets } = options;
   const intervalMs = Math.min(windowMs, Math.max(intervalMinMs, windowMs / scrapesPerWindow));
   const { rules, skipped } = sorted(options);
-  const states = new AlertStates(rules, windowMs - intervalMs);
+  const states = new AlertStates(rules, heldMs(windowMs, intervalMs));
   const samples = new Samples();
   const scrapers = targets.map((target) => createScraper(target, clock));
   try {
@@ -75,6 +75,9 @@ export async function* look(options: LookOptions, signal: AbortSignal): AsyncGen
     for (const scraper of scrapers) scraper.close();
   }
 }
+
+/** From the second scrape, the first that has rates, to the last; each may come a little early or late. */
+const heldMs = (windowMs: number, intervalMs: number) => Math.max(0, windowMs - 1.5 * intervalMs);
 
 type Outcome = Look['targets'][number];
 

@@ -19,12 +19,14 @@ export interface Series {
 export class Samples {
   readonly #byMetric = new Map<string, Map<string, Series>>();
 
-  add(metric: string, labels: Labels, at: number, value: number | undefined): void {
+  /** A label without a value is none. */
+  add(metric: string, given: Labels, at: number, value: number | undefined): void {
     let ofMetric = this.#byMetric.get(metric);
     if (!ofMetric) {
       ofMetric = new Map();
       this.#byMetric.set(metric, ofMetric);
     }
+    const labels = Object.values(given).includes('') ? withoutEmpty(given) : given;
     const key = keyOf(labels);
     let series = ofMetric.get(key);
     if (!series) {
@@ -59,6 +61,10 @@ export class Samples {
     const tests = matchers.map(testOf);
     return [...(this.#byMetric.get(metric)?.values() ?? [])].filter((s) => tests.every((fits) => fits(s.labels)));
   }
+}
+
+function withoutEmpty(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== ''));
 }
 
 function testOf({ label, operator, value }: Matcher): (labels: Labels) => boolean {
