@@ -109,6 +109,13 @@ test('command line: bad input: one line that names the thing and the remedy, and
     [['up', '--data-dir=/dev/null/x'], /ENOTDIR: .*: mend that disk or path, or choose another/, 1],
     [['up', '--data-dir='], /--data-dir is empty: give a directory/, 2],
     [['down', 'now'], /unexpected argument "now"/, 2],
+    [['render', 'nagios'], /give what to render: prometheus/, 2],
+    [['render', 'prometheus', '--window=10s'], /--window must be four times --scrape-interval or more/, 2],
+    [['render', 'prometheus', `--data-dir=${path('none')}`], /holds no control plane: .* evenkeel up/, 1],
+    [['alerts', `--data-dir=${path('none')}`], /there is no control plane in .*: start one with evenkeel up/, 2],
+    [['alerts', `--kubeconfig=${path('none')}`], /kubeconfig .*none cannot be read .*: check --kubeconfig/, 2],
+    [['alerts', '--error-percent=lots'], /--error-percent takes a number between 0 and 100, not "lots"/, 2],
+    [['alerts', '--window=1s'], /--window: give 2s to 3600s/, 2],
   ];
   await Promise.all(
     cases.map(async ([args, text, status]) => {
