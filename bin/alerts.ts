@@ -96,6 +96,7 @@ function changes(before: Look, now: Look, style: Style): string[] {
 async function optionsOf(parsed: ParsedFlags): Promise<LookOptions> {
   try {
     const windowMs = parsed.durationMs('window');
+    const ofUnknown = ruleOptionsOf(parsed, undefined);
     const file = parsed.string('kubeconfig');
     if (file !== '') {
       const { server, ca, cert, key, token, serverName, insecureSkipVerify } = await loadKubeconfig(file, realClock);
@@ -113,7 +114,7 @@ async function optionsOf(parsed: ParsedFlags): Promise<LookOptions> {
         tls,
         ...(token && { token }),
       };
-      const rules = alertRules(ruleOptionsOf(parsed, undefined));
+      const rules = alertRules(ofUnknown);
       return { targets: [target], rules, windowMs, takesFederated: true, clock: realClock };
     }
     const dir = dataDirAt(dataDirOf(parsed));

@@ -64,14 +64,14 @@ export function main(argv: string[], name: string): Promise<never> {
 type Rendered = [file: string, text: string][];
 
 async function filesOf(parsed: ParsedFlags): Promise<Rendered> {
+  const [intervalMs, windowMs] = [parsed.durationMs('scrape-interval'), parsed.durationMs('window')];
+  if (windowMs < 4 * intervalMs) {
+    throw new UsageError('--window must be four times --scrape-interval or more: a rate needs some samples');
+  }
   const dir = dataDirAt(dataDirOf(parsed));
   const spec = readState(dir);
   if (!spec) {
     throw new OperatorError(`${dir.path} holds no control plane: give another --data-dir, or run evenkeel up`);
-  }
-  const [intervalMs, windowMs] = [parsed.durationMs('scrape-interval'), parsed.durationMs('window')];
-  if (windowMs < 4 * intervalMs) {
-    throw new UsageError('--window must be four times --scrape-interval or more: a rate needs some samples');
   }
   const jobs = scrapeJobsOf(spec, dir);
   const tokenFile = parsed.string('token-file');
@@ -127,7 +127,7 @@ function write(rendered: Rendered, directory: string, force: boolean): void {
 
 function usage(name: string): string {
   return `Write what a Prometheus needs to watch a control plane: whom to scrape and how, and when to alert.
-Files are for their owner alone, because they name private keys; nothing is written over without --force.
+Files are for their owner alone, for they name private keys; none is written over without --force.
 
 Usage:
   ${name} prometheus [flags]
