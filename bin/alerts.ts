@@ -153,9 +153,9 @@ function targetsOf({ job, scheme, targets, tls }: ScrapeJob): ScrapeTarget[] {
 }
 
 function usage(name: string): string {
-  return `Which alerts fire: the rules of evenkeel render prometheus, asked without a Prometheus. Every component is
-scraped some times within the window. Rates are over that window, however long the rule's own is; rules about
-hours and days are left to a Prometheus.
+  return `Which alerts fire: the rules of evenkeel render prometheus, asked without a Prometheus. Every
+component is scraped some times within the window. Rates are over that window, however long the
+rule's own is; rules about hours and days are left to a Prometheus.
 
 Exit status: 0 none fires, 1 one fires, 2 it cannot be told.
 
