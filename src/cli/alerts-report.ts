@@ -23,17 +23,21 @@ export interface AlertsData {
 export function alertsReport(data: AlertsData, style: Style): string {
   const lines: string[] = [];
   const order = [...data.findings].sort((a, b) => weight(a) - weight(b));
-  for (const finding of order) lines.push(...findingLines(finding, style), '');
+  const up = data.targets.filter((t) => t.state === 'up').length;
+  if (up === 0 && data.targets.every((t) => t.state === 'down')) {
+    lines.push(style.red('nothing of it answers: evenkeel status tells what runs, evenkeel up starts it'), '');
+  }
+  for (const same of groupedBy(order, (f) => `${f.alert} ${f.severity} ${f.state}`)) {
+    lines.push(...findingLines(same, style), '');
+  }
   for (const [why, alerts] of byReason(data.untold)) {
     lines.push(`${style.red('cannot tell')}  ${why}`, ...wrapped(alerts.join(', ')), '');
   }
-  const quiet = data.rules - new Set([...data.findings, ...data.untold].map((f) => f.alert)).size;
-  const up = data.targets.filter((t) => t.state === 'up').length;
   const seconds = Math.round(data.windowMs / 1000);
   if (!order.some((f) => f.state === 'firing') && data.untold.length === 0) lines.push(style.green('no alert fires'));
   lines.push(
     style.dim(
-      `${data.rules} rules, ${Math.max(0, quiet)} of them quiet; ${up} of ${data.targets.length} targets answer; ` +
+      `${data.rules} rules; ${up} of ${data.targets.length} targets answer; ` +
         `rates are over ${seconds} s, and so long at most a condition had to hold`,
     ),
   );
@@ -54,18 +58,21 @@ function weight({ state, severity }: FindingData): number {
   return (state === 'firing' ? 0 : 2) + (severity === 'critical' ? 0 : 1);
 }
 
-function findingLines(finding: FindingData, style: Style): string[] {
-  const { alert, severity, state, labels, heldMs, forMs, summary, description, runbook } = finding;
-  const where = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
-  const head = [severity, style.bold(alert), ...where].join('  ');
+/** Of one alert, for one set of labels or more. */
+function findingLines(same: readonly FindingData[], style: Style): string[] {
+  const { alert, severity, state, forMs, runbook } = same[0]!;
+  const heldMs = Math.min(...same.map((f) => f.heldMs));
   const waits = `it has held for ${Math.round(heldMs / 1000)} s; the rule file waits ${Math.round(forMs / 1000)} s`;
   return [
-    `${state === 'firing' ? style.red('firing ') : 'pending'}  ${head}`,
-    ...wrapped(summary),
-    ...wrapped(description),
+    `${state === 'firing' ? style.red('firing ') : 'pending'}  ${severity}  ${style.bold(alert)}`,
+    ...same.flatMap(({ summary, description }) => [...wrapped(summary), ...wrapped(description)]),
     ...wrapped(runbook),
     ...(forMs > heldMs ? [`         ${style.dim(waits)}`] : []),
   ];
+}
+
+function groupedBy<T>(all: readonly T[], keyOf: (one: T) => string): T[][] {
+  return [...Map.groupBy(all, keyOf).values()];
 }
 
 function byReason(all: readonly { alert: string; why: string }[]): Map<string, string[]> {

@@ -35,8 +35,8 @@ export function availabilityRules({ apiserversMin }: RuleOptions): AlertRule[] {
       expression: below(sum([], instant(select('up', 'job=apiserver'))), apiserversMin),
       forMs: 60_000,
       annotations: {
-        summary: `Fewer than ${apiserversMin} API servers: the next failure is one too many.`,
-        description: `{{ printf "%.0f" $value }} of the ${apiserversMin} API servers answer that are to be there.`,
+        summary: `Fewer API servers than the ${apiserversMin} that are to be there: the next failure may be one too many.`,
+        description: `{{ printf "%.0f" $value }} of ${apiserversMin} API servers answer.`,
         runbook:
           'See which one TargetDown names. Its kubelet starts it again by itself: when it does not, read the log of that API server, and look whether its manifest and its kubelet are there.',
       },

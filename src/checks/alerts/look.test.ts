@@ -91,5 +91,6 @@ test('look: rules about who is not asked, or about days, are named as left out',
   const { skipped } = await lookAt(t, () => 'a 1\n');
   const why = (alert: string) => skipped.filter((s) => s.alert === alert).map((s) => s.why);
   assert.deepEqual(why('etcdNoLeader'), ['etcd is not asked']);
-  assert.deepEqual(why('KubeAPIErrorBudgetBurn'), ['it is about 2 hours and more', 'it is about 6 hours and more']);
+  assert.deepEqual(why('KubeAPIErrorBudgetBurn over 1d'), ['it takes hours of samples']);
+  assert.deepEqual(why('KubeAPIErrorBudgetBurn over 6h'), [], 'half an hour is its shorter window');
 });

@@ -109,14 +109,14 @@ function sorted(options: LookOptions): { rules: AlertRule[]; skipped: Look['skip
   const { targets, takesFederated } = options;
   const jobs = new Set([...targets.map((t) => t.job), ...(takesFederated ? ['kube-scheduler'] : [])]);
   const skipped: Look['skipped'] = [];
-  const rules = options.rules.filter(({ alert, expression }) => {
+  const rules = options.rules.filter(({ alert, labels, expression }) => {
     const away = selectorsOf(expression)
       .map(jobOf)
       .find((job) => job !== undefined && !jobs.has(job));
     const windowMs = shortestWindowOf(expression);
     if (away) skipped.push({ alert, why: `${away} is not asked` });
     else if (windowMs !== undefined && windowMs > longWindowMs) {
-      skipped.push({ alert, why: `it is about ${windowMs / longWindowMs} hours and more` });
+      skipped.push({ alert: `${alert} over ${labels?.['long'] ?? 'hours'}`, why: 'it takes hours of samples' });
     } else return true;
     return false;
   });
