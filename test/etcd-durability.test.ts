@@ -26,7 +26,7 @@ test('etcd: kill -9 under load: nothing acknowledged is lost, no revision is use
   const dataDir = temporary(t);
   const report = await storeUnderKill({
     dataDir,
-    cycles: 5,
+    cycles: 3,
     writers: 16,
     seed: 1,
     requestsMin: 150,
