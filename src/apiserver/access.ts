@@ -1,6 +1,6 @@
 /** Asking the authorizers, and what a client reads when they say no. */
 import { apiErrors, type StatusError } from '#apimachinery/status-error.ts';
-import type { ApiRequest, AuthorizationAttributes, Authorizer, Decision } from './request.ts';
+import type { ApiRequest, AuthorizationAttributes, Authorizer, Decision, RequestAudit } from './request.ts';
 
 export function attributesOf(request: ApiRequest): AuthorizationAttributes {
   const info = request.info;
@@ -22,6 +22,7 @@ export function attributesOf(request: ApiRequest): AuthorizationAttributes {
 export function authorize(
   authorizers: readonly Authorizer[],
   attributes: AuthorizationAttributes,
+  audit?: RequestAudit,
   from = 0,
   reasons: string[] = [],
 ): StatusError | undefined | Promise<StatusError | undefined> {
@@ -30,13 +31,13 @@ export function authorize(
     if (answer instanceof Promise) {
       return answer.then((decision) =>
         settled(decision, attributes, reasons)
-          ? verdict(decision, attributes, reasons)
-          : authorize(authorizers, attributes, i + 1, reasons),
+          ? verdict(decision, attributes, reasons, audit)
+          : authorize(authorizers, attributes, audit, i + 1, reasons),
       );
     }
-    if (settled(answer, attributes, reasons)) return verdict(answer, attributes, reasons);
+    if (settled(answer, attributes, reasons)) return verdict(answer, attributes, reasons, audit);
   }
-  return forbidden(attributes, reasons.join('\n'));
+  return refused(attributes, reasons.join('\n'), audit);
 }
 
 function settled(decision: Decision, _attributes: AuthorizationAttributes, reasons: string[]): boolean {
@@ -44,9 +45,27 @@ function settled(decision: Decision, _attributes: AuthorizationAttributes, reaso
   return decision.decision !== 'no-opinion';
 }
 
-function verdict(decision: Decision, attributes: AuthorizationAttributes, reasons: string[]): StatusError | undefined {
-  if (decision.decision === 'allow') return undefined;
-  return forbidden(attributes, [...reasons, ...(decision.reason ? [decision.reason] : [])].join('\n'));
+function verdict(
+  decision: Decision,
+  attributes: AuthorizationAttributes,
+  reasons: string[],
+  audit: RequestAudit | undefined,
+): StatusError | undefined {
+  if (decision.decision === 'allow') {
+    if (audit) recordDecision(audit, 'allow', decision.reason ?? '');
+    return undefined;
+  }
+  return refused(attributes, [...reasons, ...(decision.reason ? [decision.reason] : [])].join('\n'), audit);
+}
+
+function refused(attributes: AuthorizationAttributes, reason: string, audit: RequestAudit | undefined): StatusError {
+  if (audit) recordDecision(audit, 'forbid', reason);
+  return forbidden(attributes, reason);
+}
+
+function recordDecision(audit: RequestAudit, decision: 'allow' | 'forbid', reason: string): void {
+  audit.annotate('authorization.k8s.io/decision', decision);
+  audit.annotate('authorization.k8s.io/reason', reason);
 }
 
 /** As upstream words it: `User "a" cannot list resource "pods" in API group "" in the namespace "b"`. */

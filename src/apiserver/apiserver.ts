@@ -14,6 +14,7 @@ import type { Divergence, StorageBackend } from '#storage/storage.ts';
 import type { AdmissionChain } from './admission/admission.ts';
 import { createAdmissionChain } from './admission/chain.ts';
 import { configureAdmission } from './admission/configure.ts';
+import { configureAudit } from './audit/configure.ts';
 import { configureAuthentication, coreObjectGetter } from './authentication/configure.ts';
 import { unionAuthorizer } from './authorization/authorizer.ts';
 import { configureAuthorization } from './authorization/configure.ts';
@@ -159,6 +160,7 @@ export async function startApiServer(
   const metrics = createRequestMetrics();
   const clientCertificates = createClientCertificateMetrics(clock);
   const own = ownMetrics(clock, tls.cert);
+  const audit = await configureAudit(options.audit, { clock, random, log });
   const federation = createMetricsFederation({
     sources: options.federation.sources,
     tls: {
@@ -188,6 +190,7 @@ export async function startApiServer(
           dependencies.storeMetrics() +
           sizes.render() +
           renderStorageMetrics(registry.resources()) +
+          audit.metrics.render() +
           (flowControl?.render() ?? '') +
           clientCertificates.render() +
           own(),
@@ -222,6 +225,7 @@ export async function startApiServer(
     limits: options.limits,
     metrics,
     ...(flowControl ? { flowControl } : {}),
+    ...(audit.auditor ? { auditor: audit.auditor } : {}),
     clock,
     random,
     log,
@@ -240,6 +244,7 @@ export async function startApiServer(
     await sleep(clock, options.shutdownDelayMs);
     if (keepsEndpoints) await withdraw();
     await server.stop(options.limits.requestTimeoutMs);
+    await audit.close();
     stopStorage();
     await background;
   };

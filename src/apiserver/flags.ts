@@ -5,9 +5,11 @@
 import { componentFlags } from '#apis/component-flags.ts';
 import facts from '#apis/facts/flags/kube-apiserver.json' with { type: 'json' };
 import type { FlagSpec } from '#base/flags.ts';
+import { auditFlags } from './audit/audit-options.ts';
 
 /** Flags with meaning here, and what --help says of them. */
 const used: Record<string, string> = {
+  ...auditFlags,
   'advertise-address': 'IP address by which other members of the cluster reach this server',
   'allow-privileged': 'privileged containers are always allowed here',
   'authentication-config': 'AuthenticationConfiguration file: to which paths anonymous requests are let in',

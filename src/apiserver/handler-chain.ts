@@ -6,6 +6,7 @@
  *     request-info       verb, resource, namespace, name                           → never refuses
  *     deadline           what takes too long is answered for                       → 504
  *     authentication     who asks                                                  → 401
+ *     audit              written down, if there is a policy                        → 500
  *     impersonation      as whom                                                   → 403
  *     priority-and-fairness  its seats, at once or after its turn                    → 429
  *       (or max-in-flight    too much at once)                                     → 429
@@ -17,6 +18,7 @@
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
 import { createDispatcher } from './endpoints/dispatcher.ts';
+import { audit, auditFailedAuthentication, auditResponseObjects } from './filters/audit.ts';
 import { authentication } from './filters/authentication.ts';
 import { authorization } from './filters/authorization.ts';
 import { compression } from './filters/compression.ts';
@@ -44,12 +46,15 @@ export interface HandlerChainOptions extends Omit<ApiServerOptions, 'limits' | '
 export function createHandler(options: HandlerChainOptions): Handler {
   const metrics = options.metrics ?? createRequestMetrics();
   const watchTracker = new WatchTracker();
+  const { auditor } = options;
   const filters: Filter[] = [
     responseHeaders(metrics, options.clock),
     panicRecovery(options.log),
     requestInfo,
     deadline(options.limits.requestTimeoutMs, options.clock),
+    ...(auditor ? [auditFailedAuthentication(auditor, options.clock)] : []),
     authentication(options.authenticators),
+    ...(auditor ? [audit(auditor, options.clock)] : []),
     impersonation(options.authorizers),
     options.flowControl
       ? priorityAndFairness({
@@ -62,6 +67,7 @@ export function createHandler(options: HandlerChainOptions): Handler {
     authorization(options.authorizers),
     maxBody(options.limits.maxBodyBytes),
     compression,
+    ...(auditor ? [auditResponseObjects] : []),
   ];
   return compose(filters, createDispatcher({ ...options, watchTracker }));
 }

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import admissionFacts from '#apis/facts/admission.json' with { type: 'json' };
 import { type ParsedFlags, parseFlags, UsageError } from '#base/flags.ts';
+import { type AuditOptions, parseAuditOptions } from './audit/audit-options.ts';
 import { type AuthorizationMode, authorizationModes } from './authorization/authorizer.ts';
 import { apiServerFlags } from './flags.ts';
 import { parseCidr } from './services/ip-range.ts';
@@ -40,6 +41,7 @@ export interface ApiServerConfiguration {
     minRequestTimeoutMs: number;
   };
   priorityAndFairness: boolean;
+  audit: AuditOptions;
   anonymousAuth: boolean;
   /** In place of `anonymousAuth`; '' : none. */
   authenticationConfig: string;
@@ -156,6 +158,7 @@ function toOptions(flags: ParsedFlags): ApiServerConfiguration {
       minRequestTimeoutMs: flags.int('min-request-timeout') * 1000,
     },
     priorityAndFairness: flags.bool('enable-priority-and-fairness'),
+    audit: parseAuditOptions(flags),
     anonymousAuth: flags.bool('anonymous-auth'),
     authenticationConfig: authenticationConfig(flags),
     tokenAuthFile: flags.string('token-auth-file'),

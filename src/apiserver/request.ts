@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { ResourceInfo } from '#apis/kind.ts';
+import type { KindDefinition, ResourceInfo } from '#apis/kind.ts';
 
 export interface RequestInfo {
   isResourceRequest: boolean;
@@ -56,6 +56,21 @@ export interface ApiRequest {
   flow: { schemaUid: string; levelUid: string } | undefined;
   /** Of a watch: called when its initial state is sent, or it is over before that. */
   onWatchLive: (() => void) | undefined;
+  /** Undefined: the request is not recorded. */
+  audit: RequestAudit | undefined;
+}
+
+/** What is told to the audit log about a request, by whoever knows it. */
+export interface RequestAudit {
+  /** What was said first of a key stays. */
+  annotate(key: string, value: string): void;
+  impersonate(user: UserInfo): void;
+  /** The decoded body, before anything changes it; recorded with its defaults. */
+  requestObject(object: object, kind?: Pick<KindDefinition, 'setDefaults'>): void;
+  requestPatch(patch: unknown): void;
+  /** The answer's object is recorded as well. */
+  readonly wantsResponse: boolean;
+  responseObject(response: ApiResponse): Promise<void>;
 }
 
 /** What of a URL a handler needs: a URL's own names, but the query is parsed only when it is asked for. */

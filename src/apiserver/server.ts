@@ -5,6 +5,7 @@
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/log.ts';
+import type { Auditor } from './audit/configure.ts';
 import type { FlowControl } from './flowcontrol/flow-control.ts';
 import { createHandler } from './handler-chain.ts';
 import type { RequestMetrics } from './metrics.ts';
@@ -30,6 +31,8 @@ export interface ApiServerOptions {
   metrics?: RequestMetrics;
   /** Absent: the two in-flight limits instead. */
   flowControl?: FlowControl;
+  /** Absent: nothing is recorded. */
+  auditor?: Auditor;
   clock: Clock;
   random: () => number;
   log: Logger;

@@ -77,7 +77,7 @@ export class RotatingFile {
   /** Resolves when the old files are in order too. */
   async close(): Promise<void> {
     this.#close();
-    await this.#tidying;
+    while (this.#tidying) await this.#tidying;
   }
 
   #ready(length: number): number {

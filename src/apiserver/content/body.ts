@@ -19,7 +19,9 @@ export async function decodeBody(request: ApiRequest, scheme: Scheme, gvk: Group
   const validation = fieldValidationOf(request);
   const parsed = await parseBody(request, scheme, gvk.kind);
   checkType(scheme, parsed.value, gvk);
-  return decodeAs(request, scheme, parsed, gvk, validation);
+  const object = decodeAs(request, scheme, parsed, gvk, validation);
+  request.audit?.requestObject(object, scheme.kind(gvk));
+  return object;
 }
 
 export function decodeAs(

@@ -61,6 +61,7 @@ export async function readConfiguration(request: ApiRequest): Promise<KubeObject
     const why = `json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`;
     throw apiErrors.badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`);
   }
+  request.audit?.requestPatch(value);
   return value as KubeObject;
 }
 

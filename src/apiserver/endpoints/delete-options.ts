@@ -61,7 +61,8 @@ async function fromProtobuf(body: Buffer): Promise<SentOptions> {
 async function readOptions(request: ApiRequest): Promise<SentOptions> {
   const body = await request.readBody();
   if (body.length === 0) return fromQuery(request);
-  if (mediaTypeOf(request) === 'application/vnd.kubernetes.protobuf') return fromProtobuf(body);
+  if (mediaTypeOf(request) === 'application/vnd.kubernetes.protobuf')
+    return recorded(request, await fromProtobuf(body));
   const text = body.toString();
   let value: SentOptions;
   try {
@@ -79,7 +80,12 @@ async function readOptions(request: ApiRequest): Promise<SentOptions> {
       `no kind "${value.kind}" is registered for version "${value.apiVersion ?? ''}" in scheme "pkg/apis/meta/internalversion/scheme/register.go:27"`,
     );
   }
-  return withoutNulls(value);
+  return recorded(request, withoutNulls(value));
+}
+
+function recorded(request: ApiRequest, options: SentOptions): SentOptions {
+  request.audit?.requestObject({ kind: 'DeleteOptions', apiVersion: 'v1', ...options });
+  return options;
 }
 
 function withoutNulls(value: SentOptions): SentOptions {

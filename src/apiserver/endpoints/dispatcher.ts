@@ -89,7 +89,10 @@ export function createDispatcher(options: HandlerChainOptions & { watchTracker: 
     if (!resource) return unknownResource(options, request, ofPath);
     request.resource = resource;
     const deprecation = deprecations.get(resource.schema);
-    if (deprecation !== undefined) request.warnings.push(deprecation);
+    if (deprecation !== undefined) {
+      request.warnings.push(deprecation);
+      request.audit?.annotate('k8s.io/deprecated', 'true');
+    }
     const endpoint = endpointFor(context, request, resource);
     return endpoint(context, request, servedOf(resource));
   };

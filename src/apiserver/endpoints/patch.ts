@@ -38,7 +38,9 @@ export const patch: Endpoint = async (_context, request, served) => {
 export async function readPatch(request: ApiRequest): Promise<unknown> {
   const text = (await request.readBody()).toString();
   try {
-    return parseJson(text).value;
+    const patch = parseJson(text).value;
+    request.audit?.requestPatch(patch);
+    return patch;
   } catch (error) {
     throw apiErrors.badRequest(`error decoding patch: ${messageOf(error)}`);
   }

@@ -8,7 +8,7 @@ export function authorization(authorizers: readonly Authorizer[]): Filter {
     return refused ? Promise.resolve(refusedResponse(refused)) : next(request);
   };
   return (request, next) => {
-    const refused = authorize(authorizers, attributesOf(request));
+    const refused = authorize(authorizers, attributesOf(request), request.audit);
     return refused instanceof Promise
       ? refused.then((error) => proceed(request, error, next))
       : proceed(request, refused, next);

@@ -13,6 +13,7 @@ export function impersonation(authorizers: readonly Authorizer[]): Filter {
       if (error) return refusedResponse(error);
     }
     request.user = withImpliedGroups(wanted);
+    request.audit?.impersonate(request.user);
     return next(request);
   };
   return (request, next) => (isAsked(request) ? impersonate(request, next) : next(request));

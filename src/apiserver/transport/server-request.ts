@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { apiErrors } from '#apimachinery/status-error.ts';
 import type { ResourceInfo } from '#apis/kind.ts';
 import type { BagItem } from '#base/bag.ts';
-import type { ApiRequest, PeerCertificate, RequestInfo, RequestUrl, UserInfo } from '../request.ts';
+import type { ApiRequest, PeerCertificate, RequestAudit, RequestInfo, RequestUrl, UserInfo } from '../request.ts';
 import type { Peer } from './peer-certificate.ts';
 
 /** One request of either protocol. What most requests never ask for (query, body, signal) is made when asked for. */
@@ -23,6 +23,7 @@ export class ServerRequest implements ApiRequest, BagItem {
   warnings: string[] = [];
   flow: ApiRequest['flow'] = undefined;
   onWatchLive: (() => void) | undefined = undefined;
+  audit: RequestAudit | undefined = undefined;
   bagIndex = -1;
   readonly #maxBodyBytes: number;
   /** Emits 'close' when the client has gone or the exchange is over. */
