@@ -18,7 +18,11 @@ export interface RunningApiServer {
 
 const entry = join(import.meta.dirname, '..', 'bin', 'evenkeel.ts');
 
-export async function startApiServerProcess(t: TestContext, storeUrl: string): Promise<RunningApiServer> {
+export async function startApiServerProcess(
+  t: TestContext,
+  storeUrl: string,
+  flags: readonly string[] = [],
+): Promise<RunningApiServer> {
   const dir = mkdtempSync(join(tmpdir(), 'evenkeel-apiserver-'));
   writeFileSync(join(dir, 'tokens.csv'), 'admintoken,admin,admin,"system:masters"\n');
   const [secure, health] = [await freePort(), await freePort()];
@@ -36,6 +40,7 @@ export async function startApiServerProcess(t: TestContext, storeUrl: string): P
       `--token-auth-file=${join(dir, 'tokens.csv')}`,
       '--authorization-mode=RBAC',
       '--service-cluster-ip-range=10.7.0.0/26',
+      ...flags,
     ],
     { stdio: 'ignore' },
   );
