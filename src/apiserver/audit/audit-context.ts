@@ -4,14 +4,13 @@
  */
 import type { KubeObject } from '#apimachinery/object.ts';
 import { type Status, StatusError } from '#apimachinery/status-error.ts';
-import { formatMicroTime } from '#apimachinery/time.ts';
 import type { KindDefinition } from '#apis/kind.ts';
 import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { ApiRequest, ApiResponse, RequestAudit, StreamedBody, UserInfo } from '../request.ts';
 import { truncatedAnnotation } from './backend.ts';
 import type { Auditor } from './configure.ts';
-import { type AuditEvent, auditUser, newEvent, type ResponseStatus } from './event.ts';
+import { type AuditEvent, auditUser, microTime, newEvent, type ResponseStatus } from './event.ts';
 import type { Outcome, Stage } from './policy.ts';
 
 /** Of a request's or answer's object: larger ones are left out, and the annotation says so. As large as a body may be. */
@@ -36,7 +35,7 @@ export class AuditContext implements RequestAudit {
   reach(stage: Stage): boolean | Promise<boolean> {
     if (this.#outcome.omitStages.has(stage)) return true;
     this.event.stage = stage;
-    if (stage !== 'RequestReceived') this.event.stageTimestamp = formatMicroTime(this.#clock.now());
+    if (stage !== 'RequestReceived') this.event.stageTimestamp = microTime(this.#clock.now());
     this.#auditor.metrics.events++;
     return this.#auditor.process(this.event);
   }

@@ -13,28 +13,35 @@ import { configMap, openSession, startTestServer, type TestServer } from '../tes
 import { AuditMetrics } from './audit-metrics.ts';
 import { type BackendMode, createBackend } from './backend.ts';
 import { logDestination } from './log-destination.ts';
-import { compilePolicy, type Level } from './policy.ts';
+import { compilePolicy, type Level, type Stage } from './policy.ts';
 
-const rounds = Number(process.argv[2] ?? 10);
-const requestsPerRound = 4000;
+const rounds = Number(process.argv[2] ?? 20);
+const requestsPerRound = 2000;
 const concurrency = 32;
 const path = '/api/v1/namespaces/default/configmaps/a';
 const directory = isMainThread ? mkdtempSync(join(tmpdir(), 'evenkeel-audit-bench-')) : '';
 
-function auditorOf(level: Level, mode: BackendMode) {
+function auditorOf(level: Level, mode: BackendMode, omitStages: Stage[] = []) {
   const metrics = new AuditMetrics();
-  const file = { path: join(directory, `${level}-${mode}.log`), maxAgeDays: 0, maxBackups: 2, compress: false };
+  const file = {
+    path: join(directory, `${level}-${mode}-${omitStages}.log`),
+    maxAgeDays: 0,
+    maxBackups: 2,
+    compress: false,
+  };
   const destination = logDestination({ ...file, format: 'json', maxSizeMegabytes: 100 }, realClock, silentLogger);
   const batch = { bufferSize: 10_000, maxBatchSize: 1, maxBatchWaitMs: 0, throttle: undefined };
   const context = { metrics, clock: realClock, log: silentLogger };
   const backend = createBackend(destination, { mode, batch, truncate: undefined }, context);
-  return { evaluate: compilePolicy({ rules: [{ level }] }), process: backend.process, metrics };
+  return { evaluate: compilePolicy({ rules: [{ level }], omitStages }), process: backend.process, metrics };
 }
 
 const cases = () => ({
   'no policy': undefined,
   None: auditorOf('None', 'blocking'),
   'Metadata, blocking': auditorOf('Metadata', 'blocking'),
+  'Metadata, blocking, 1 stage': auditorOf('Metadata', 'blocking', ['RequestReceived']),
+  'Metadata, blocking-strict': auditorOf('Metadata', 'blocking-strict'),
   'Metadata, batch': auditorOf('Metadata', 'batch'),
   'RequestResponse, blocking': auditorOf('RequestResponse', 'blocking'),
 });
@@ -101,7 +108,7 @@ async function measure(): Promise<void> {
   for (const { name, costs, ratios, server } of servers) {
     const [low, high] = [Math.min(...ratios), Math.max(...ratios)].map((r) => r.toFixed(2));
     console.log(
-      `${name.padEnd(26)} ${median(costs).toFixed(1)} µs a GET, ×${median(ratios).toFixed(2)} (${low}–${high})`,
+      `${name.padEnd(28)} ${median(costs).toFixed(1)} µs a GET, ×${median(ratios).toFixed(2)} (${low}–${high})`,
     );
     await server.stop();
   }

@@ -60,7 +60,7 @@ const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n').slice(0
 test('audit log: blocking: the event is in the file when it was taken', async (t) => {
   const path = join(directoryFor(t), 'audit.log');
   const { process, audit } = await configured(t, [`--audit-log-path=${path}`]);
-  assert.equal(process(event({ requestObject: '{"a":1}', annotations: { k: 'v' } })), true);
+  assert.equal(await process(event({ requestObject: '{"a":1}', annotations: { k: 'v' } })), true);
   const line = JSON.parse(linesOf(path)[0]!);
   assert.deepEqual(line.requestObject, { a: 1 });
   assert.deepEqual(Object.keys(line), [
@@ -70,16 +70,64 @@ test('audit log: blocking: the event is in the file when it was taken', async (t
   await audit.close();
 });
 
+test('audit log: blocking: the first stage need not be waited for: it is there before the last', async (t) => {
+  const path = join(directoryFor(t), 'audit.log');
+  const { process, audit } = await configured(t, [`--audit-log-path=${path}`]);
+  assert.equal(process(event({ stage: 'RequestReceived' })), true);
+  const complete = process(event());
+  assert.notEqual(complete, true);
+  assert.equal(await complete, true);
+  assert.deepEqual(
+    linesOf(path).map((line) => JSON.parse(line).stage),
+    ['RequestReceived', 'ResponseComplete'],
+  );
+  await audit.close();
+});
+
+test('audit log: blocking: what nobody waits for is there soon as well', async (t) => {
+  const path = join(directoryFor(t), 'audit.log');
+  const clock = new FakeClock();
+  const { process, audit } = await configured(t, [`--audit-log-path=${path}`], { clock });
+  process(event({ stage: 'RequestReceived' }));
+  await clock.advance(1);
+  assert.equal(linesOf(path).length, 0);
+  await clock.advance(1);
+  assert.equal(linesOf(path).length, 1);
+  process(event({ stage: 'RequestReceived' }));
+  await audit.close();
+  assert.equal(linesOf(path).length, 2);
+});
+
+test('audit log: strict: the first stage is waited for', async (t) => {
+  const path = join(directoryFor(t), 'audit.log');
+  const { process, audit } = await configured(t, [`--audit-log-path=${path}`, '--audit-log-mode=blocking-strict']);
+  const received = process(event({ stage: 'RequestReceived' }));
+  assert.notEqual(received, true);
+  assert.equal(await received, true);
+  assert.equal(linesOf(path).length, 1);
+  await audit.close();
+});
+
+test('audit log: blocking: much of it in one turn is written in between', async (t) => {
+  const path = join(directoryFor(t), 'audit.log');
+  const { process, audit } = await configured(t, [`--audit-log-path=${path}`]);
+  const answers = [1, 2, 3].map(() => process(event({ requestObject: JSON.stringify('x'.repeat(600_000)) })));
+  assert.equal(linesOf(path).length, 2);
+  assert.deepEqual(await Promise.all(answers), [true, true, true]);
+  assert.equal(linesOf(path).length, 3);
+  await audit.close();
+});
+
 test('audit log: legacy: a line of text', async (t) => {
   const path = join(directoryFor(t), 'audit.log');
   const { process, audit } = await configured(t, [`--audit-log-path=${path}`, '--audit-log-format=legacy']);
   process(event());
   process(event({ user: {}, responseStatus: undefined, impersonatedUser: { username: 'c' } }));
+  await audit.close();
   assert.deepEqual(linesOf(path), [
     '2026-01-31T09:08:07.123000Z AUDIT: id="id" stage="ResponseComplete" ip="10.0.0.1" method="get" user="a \\"b\\"" groups="g","h" as="<self>" asgroups=<lookup> user-agent="x\\ny" namespace=<none> uri="/api" response="200"',
     '2026-01-31T09:08:07.123000Z AUDIT: id="id" stage="ResponseComplete" ip="10.0.0.1" method="get" user="<none>" groups=<none> as="c" asgroups=<lookup> user-agent="x\\ny" namespace=<none> uri="/api" response="<deferred>"',
   ]);
-  await audit.close();
 });
 
 test('audit log: batch: written soon, and all of it when the server stops', async (t) => {
@@ -116,8 +164,8 @@ for (const [mode, isTaken] of [
 ] as const) {
   test(`audit log: full disk: ${mode}: counted`, { skip: !existsSync('/dev/full') }, async (t) => {
     const { process, audit, metrics } = await configured(t, ['--audit-log-path=/dev/full', `--audit-log-mode=${mode}`]);
-    assert.equal(process(event()), isTaken);
-    assert.equal(process(event()), isTaken);
+    assert.equal(await process(event()), isTaken);
+    assert.equal(await process(event()), isTaken);
     await audit.close();
     assert.match(metrics.render(), /^apiserver_audit_error_total\{plugin="log"\} 2$/m);
   });

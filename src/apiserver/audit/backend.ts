@@ -9,6 +9,7 @@ import type { Logger } from '#base/log.ts';
 import type { AuditMetrics, AuditPlugin } from './audit-metrics.ts';
 import { Batch, type BatchOptions } from './batch.ts';
 import { type AuditEvent, encodeEvent } from './event.ts';
+import { Turn } from './turn.ts';
 
 export const backendModes = ['batch', 'blocking', 'blocking-strict'] as const;
 export type BackendMode = (typeof backendModes)[number];
@@ -21,7 +22,7 @@ export interface BackendOptions {
 }
 
 export interface AuditBackend {
-  /** False: it was not written, and the request must not go on. At once where the destination is. */
+  /** False: it was not written, and the request must not go on. */
   process(event: AuditEvent): boolean | Promise<boolean>;
   /** Writes what waits, within a bound. */
   close(): Promise<void>;
@@ -29,13 +30,16 @@ export interface AuditBackend {
 
 export interface Destination {
   readonly plugin: AuditPlugin;
-  /** One event, before the request goes on; throws. */
-  writeNow(text: string): void | Promise<void>;
-  /** Rejects. */
+  /** Requests wait for it. Throws or rejects. */
+  writeNow(texts: string[]): void | Promise<void>;
+  /** Nobody waits. Rejects. */
   write(texts: string[]): Promise<void>;
+  /** What is written later is there only if what was written before is. */
+  readonly isOrdered: boolean;
   readonly concurrency: number;
   readonly takeMax: number;
   readonly takeBytesMax: number;
+  readonly gatherMs: number;
   encode?(event: AuditEvent): string;
   close(): Promise<void>;
 }
@@ -70,16 +74,28 @@ export function createBackend(
             concurrency: destination.concurrency,
             takeMax: destination.takeMax,
             takeBytesMax,
+            gatherMs: destination.gatherMs,
             send: (texts) => destination.write(texts).catch((error) => lost(destination.plugin, error, texts.length)),
           },
           clock,
         )
       : undefined;
 
-  const failed = (error: unknown): boolean => {
-    lost(destination.plugin, error, 1);
-    return mode !== 'blocking-strict';
+  const writeNow = (texts: string[]): boolean | Promise<boolean> => {
+    const failed = (error: unknown): boolean => {
+      lost(destination.plugin, error, texts.length);
+      return mode !== 'blocking-strict';
+    };
+    try {
+      const written = destination.writeNow(texts);
+      return written instanceof Promise ? written.then(() => true, failed) : true;
+    } catch (error) {
+      return failed(error);
+    }
   };
+  const turn = new Turn(writeNow, clock);
+  // A request that is not refused for it need not wait for its first event: its last is behind it, and waited for.
+  const isFirstAwaited = mode === 'blocking-strict' || !destination.isOrdered;
   return {
     process(event) {
       const text = truncate ? truncated(event, truncate.maxEventBytes, encode) : encode(event);
@@ -91,14 +107,12 @@ export function createBackend(
         if (!batch.add(text)) lost('buffered', 'audit buffer queue blocked', 1);
         return true;
       }
-      try {
-        const written = destination.writeNow(text);
-        return written instanceof Promise ? written.then(() => true, failed) : true;
-      } catch (error) {
-        return failed(error);
-      }
+      if (isFirstAwaited || event.stage !== 'RequestReceived') return turn.add(text);
+      turn.addBehind(text);
+      return true;
     },
     async close() {
+      turn.flush();
       const left = (await batch?.close(closeBoundMs)) ?? 0;
       if (left > 0) lost('buffered', 'the server stopped', left);
       await destination.close();

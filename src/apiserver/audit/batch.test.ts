@@ -12,6 +12,7 @@ function start(options: Partial<BatchOptions> = {}, target: Partial<BatchTarget>
       concurrency: 1,
       takeMax: 1,
       takeBytesMax: Number.POSITIVE_INFINITY,
+      gatherMs: 0,
       send: async (events) => void sent.push(events),
       ...target,
     },
@@ -37,6 +38,19 @@ test('audit batch: no wait: what came together goes together, if the target can 
   await clock.advance(0);
   await clock.advance(0);
   assert.deepEqual(sent, [['a', 'b'], ['c']]);
+});
+
+test('audit batch: gathering: what is due waits a little for more, and no longer once there is enough', async () => {
+  const { clock, sent, add } = start({ maxBatchSize: 1, maxBatchWaitMs: 0 }, { takeMax: 3, gatherMs: 10 });
+  add('a');
+  await clock.advance(9);
+  add('b');
+  assert.deepEqual(sent, []);
+  await clock.advance(1);
+  assert.deepEqual(sent, [['a', 'b']]);
+  add('c', 'd', 'e');
+  await clock.advance(0);
+  assert.deepEqual(sent[1], ['c', 'd', 'e']);
 });
 
 test('audit batch: bytes: no more go at once than the target takes, but one event always does', async () => {

@@ -24,6 +24,8 @@ export interface BatchTarget {
   takeMax: number;
   /** What goes at once, unless it is one event. */
   takeBytesMax: number;
+  /** How long what is due waits for more to go with it, unless there is as much as goes at once. */
+  gatherMs: number;
 }
 
 /** All waiting events together: the events' number alone would not bound the memory. */
@@ -59,7 +61,8 @@ export class Batch {
     this.#waiting.push(event);
     this.#waitingBytes += event.length;
     if (!this.#timer) this.#schedule();
-    else if (!this.#isDue && this.#waiting.length >= this.#options.maxBatchSize) this.#schedule();
+    else if (this.#waiting.length === this.#options.maxBatchSize || this.#waiting.length === this.#target.takeMax)
+      this.#schedule();
     return true;
   }
 
@@ -90,7 +93,8 @@ export class Batch {
       });
       return;
     }
-    const delayMs = this.#isClosing ? 0 : this.#throttleMs();
+    const { takeMax, gatherMs } = this.#target;
+    const delayMs = this.#isClosing ? 0 : Math.max(this.#throttleMs(), this.#waiting.length < takeMax ? gatherMs : 0);
     const go = () => {
       this.#timer = undefined;
       this.#go();

@@ -41,7 +41,9 @@ export async function webhookDestination(
     concurrency: batchesUnderWayMax,
     takeMax: 1,
     takeBytesMax: Number.POSITIVE_INFINITY,
-    writeNow: (event) => send([event]),
+    gatherMs: 0,
+    isOrdered: false,
+    writeNow: send,
     write: send,
     async close() {
       closing.abort();
