@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { silentLogger } from '#base/log.ts';
+import { freePort } from '#base/testing/free-port.ts';
 import type { ApiClient } from '#client/client.ts';
 import { createClient } from '#client/rest.ts';
 import { realClock } from '#os/real-clock.ts';
-import { ended, freePort } from './etcd-processes.ts';
+import { ended } from './etcd-processes.ts';
 
 export interface RunningApiServer {
   client: ApiClient;

@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { silentLogger } from '#base/log.ts';
+import { freePort } from '#base/testing/free-port.ts';
 import { createEtcdClient, type EtcdClientOptions } from '#etcd/client.ts';
 import { Code, EtcdError } from '#etcd/etcd-error.ts';
 import { realClock } from '#os/real-clock.ts';
 import { makeAuthority } from './etcd-certificates.ts';
 import { EtcdCluster, withoutRealEtcd } from './etcd-cluster.ts';
-import { freePort, startOurEtcd } from './etcd-processes.ts';
+import { startOurEtcd } from './etcd-processes.ts';
 import { text } from './etcd-suite.ts';
 
 function clientOf(t: TestContext, endpoints: string[], options: Partial<EtcdClientOptions> = {}) {

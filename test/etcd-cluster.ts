@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { silentLogger } from '#base/log.ts';
+import { freePort } from '#base/testing/free-port.ts';
 import { createEtcdClient } from '#etcd/client.ts';
 import { realClock } from '#os/real-clock.ts';
 import { type CertificateFiles, makeAuthority } from './etcd-certificates.ts';
-import { ended, freePort } from './etcd-processes.ts';
+import { ended } from './etcd-processes.ts';
 
 const etcd = '/usr/bin/etcd';
 

@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { silentLogger } from '#base/log.ts';
+import { freePort } from '#base/testing/free-port.ts';
 import { createEtcdClient } from '#etcd/client.ts';
 import { realClock } from '#os/real-clock.ts';
 import { makeAuthority } from './etcd-certificates.ts';
-import { freePort, spawnOurEtcd, startOurEtcd } from './etcd-processes.ts';
+import { spawnOurEtcd, startOurEtcd } from './etcd-processes.ts';
 import { text } from './etcd-suite.ts';
 import { storeUnderKill } from './long/store-under-kill.ts';
 

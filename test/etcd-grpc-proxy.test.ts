@@ -4,11 +4,12 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { silentLogger } from '#base/log.ts';
+import { freePort } from '#base/testing/free-port.ts';
 import { createEtcdClient } from '#etcd/client.ts';
 import { Code } from '#etcd/etcd-error.ts';
 import type { Event } from '#etcd/key-value.ts';
 import { realClock } from '#os/real-clock.ts';
-import { ended, freePort, startOurEtcd } from './etcd-processes.ts';
+import { ended, startOurEtcd } from './etcd-processes.ts';
 import { etcdFailure, prefixEnd, text } from './etcd-suite.ts';
 
 const isMissing = !existsSync('/usr/bin/etcd');

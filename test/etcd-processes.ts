@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '#base/testing/free-port.ts';
 import type { RunningEtcd } from './etcd-suite.ts';
 
 export async function startRealEtcd(flags: readonly string[] = []): Promise<RunningEtcd> {
@@ -39,16 +39,6 @@ export function isRealEtcdInstalled(): boolean {
   const isInstalled = spawnSync('/usr/bin/etcd', ['--version'], { stdio: 'ignore' }).status === 0;
   if (!isInstalled && process.env['CI'] === 'true') throw new Error('real etcd is missing: install etcd-server');
   return isInstalled;
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Waits for a line on standard error; rejects with all of it when the process ends first or is too slow. */

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { ended, freePort, output } from './etcd-processes.ts';
+import { freePort } from '#base/testing/free-port.ts';
+import { ended, output } from './etcd-processes.ts';
 
 const isMissing = ['/usr/bin/etcd', '/usr/bin/etcdctl'].some((program) => {
   try {

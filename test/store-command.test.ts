@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OperatorError } from '#base/errors.ts';
 import { UsageError } from '#base/flags.ts';
+import { freePort } from '#base/testing/free-port.ts';
 import { openDatabase } from '#store/backend/database.ts';
 import { noClock } from '#store/snapshot/embedded-snapshot.ts';
 import * as migrate from '../bin/store-migrate.ts';
 import * as restore from '../bin/store-restore.ts';
 import * as save from '../bin/store-save.ts';
 import * as status from '../bin/store-status.ts';
-import { freePort, startOurEtcd } from './etcd-processes.ts';
+import { startOurEtcd } from './etcd-processes.ts';
 import { withClient } from './store-view.ts';
 
 const entry = join(import.meta.dirname, '..', 'bin', 'evenkeel.ts');

@@ -12,11 +12,12 @@ import { promisify } from 'node:util';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { isStatusError } from '#apimachinery/status-error.ts';
 import { silentLogger } from '#base/log.ts';
+import { freePort } from '#base/testing/free-port.ts';
 import type { ApiClient } from '#client/client.ts';
 import { createInformerFactory } from '#client/informer-factory.ts';
 import { realClock } from '#os/real-clock.ts';
 import { eventually, startApiServerProcess } from './apiserver-process.ts';
-import { freePort, startOurEtcd } from './etcd-processes.ts';
+import { startOurEtcd } from './etcd-processes.ts';
 
 const entry = join(import.meta.dirname, '..', 'bin', 'evenkeel.ts');
 const run = promisify(execFile);

@@ -12,7 +12,8 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import observed from '#apis/facts/defaults-observed.json' with { type: 'json' };
 import facts from '#apis/facts/resources.json' with { type: 'json' };
-import { ended, freePort, startRealEtcd } from './etcd-processes.ts';
+import { freePort } from '#base/testing/free-port.ts';
+import { ended, startRealEtcd } from './etcd-processes.ts';
 import type { RunningEtcd } from './etcd-suite.ts';
 
 const isMissing = !existsSync('/usr/bin/etcd') || !existsSync('/usr/bin/etcdctl');

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { freePort } from '#base/testing/free-port.ts';
 
 const program = join(import.meta.dirname, '../../bin/evenkeel.ts');
 
@@ -21,14 +21,6 @@ function start(t: TestContext, ...flags: string[]): ChildProcess & { output(): s
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   t.after(() => child.kill('SIGKILL'));
   return Object.assign(child, { output: () => output, ended });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Its API server does not exist: it keeps trying. */

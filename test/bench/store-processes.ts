@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, output } from '../etcd-processes.ts';
+import { freePort } from '#base/testing/free-port.ts';
+import { output } from '../etcd-processes.ts';
 import { evenkeelCommand } from '../system/control-plane.ts';
 
 export interface BenchStore {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '#base/log.ts';
+import { freePort } from '#base/testing/free-port.ts';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import { createClient } from '#client/rest.ts';
 import { ApiTarget, configMapContents, configMapPrefix } from '#drills/model/api-target.ts';
@@ -10,7 +11,7 @@ import type { Target, TargetServer } from '#drills/model/target.ts';
 import { createEtcdClient, type EtcdClient } from '#etcd/client.ts';
 import { realClock } from '#os/real-clock.ts';
 import { EtcdCluster, withoutRealEtcd } from '../etcd-cluster.ts';
-import { freePort, type OurEtcd, startOurEtcd, startRealEtcd } from '../etcd-processes.ts';
+import { type OurEtcd, startOurEtcd, startRealEtcd } from '../etcd-processes.ts';
 import { ControlPlane, until } from '../system/control-plane.ts';
 import { type EtcdServer, EtcdTarget, type EtcdTargetOptions, storedOf } from './etcd-target.ts';
 import { Truth } from './truth.ts';

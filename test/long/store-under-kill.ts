@@ -5,13 +5,14 @@
  * whole or not at all; and nothing else. Every watcher must have seen exactly that history, in order.
  */
 import { silentLogger } from '#base/log.ts';
+import { freePort } from '#base/testing/free-port.ts';
 import { seededRandom } from '#base/testing/seeded-random.ts';
 import { createEtcdClient, type EtcdClient, type WatchHandle, type WatchOptions } from '#etcd/client.ts';
 import { EtcdError } from '#etcd/etcd-error.ts';
 import { type Event, EventType } from '#etcd/key-value.ts';
 import { CompareResult, CompareTarget, type RequestOpInit } from '#etcd/messages.ts';
 import { realClock } from '#os/real-clock.ts';
-import { freePort, type OurEtcd, startOurEtcd } from '../etcd-processes.ts';
+import { type OurEtcd, startOurEtcd } from '../etcd-processes.ts';
 
 export interface KillOptions {
   dataDir: string;

@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ended, freePort } from '../etcd-processes.ts';
+import { freePort } from '#base/testing/free-port.ts';
+import { ended } from '../etcd-processes.ts';
 import { evenkeelCommand, until } from './control-plane.ts';
 
 export class ApiServerProcess {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '#base/log.ts';
+import { freePort } from '#base/testing/free-port.ts';
 import { createEtcdClient, type EtcdClient } from '#etcd/client.ts';
 import { realClock } from '#os/real-clock.ts';
 
@@ -72,13 +72,4 @@ export async function startEtcd(command: readonly [string, ...string[]]): Promis
 
 export function newEtcdClient(endpoint: string): EtcdClient {
   return createEtcdClient({ endpoints: [endpoint], clock: realClock, log: silentLogger, requestTimeoutMs: 10_000 });
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -7,10 +7,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { freePort } from '#base/testing/free-port.ts';
 import type { EtcdClient } from '#etcd/client.ts';
 import { kvOfClient } from '../etcd3/client-kv.ts';
 import type { StorageBackend } from '../storage.ts';
-import { freePort, isInstalled, newEtcdClient, startEtcd } from './etcd-process.ts';
+import { isInstalled, newEtcdClient, startEtcd } from './etcd-process.ts';
 import { codecFor, eventually, map, nameOf, Recorder, startBackend } from './fixtures.ts';
 
 const ourStore = join(import.meta.dirname, '../../../bin/evenkeel.ts');
