@@ -2,8 +2,14 @@
 import { spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '#base/testing/free-port.ts';
-import { evenkeel, evenkeelCommand, execute, kubectlPath, temporaryDirectory } from '../system/control-plane.ts';
+import {
+  evenkeel,
+  evenkeelCommand,
+  execute,
+  freePort,
+  kubectlPath,
+  temporaryDirectory,
+} from '../system/control-plane.ts';
 import { startApiServer } from './api-server.ts';
 import { median, memoryOf, processesWith } from './processes.ts';
 

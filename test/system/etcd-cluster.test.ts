@@ -3,9 +3,16 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { freePort } from '#base/testing/free-port.ts';
 import { withoutRealEtcd } from '../etcd-cluster.ts';
-import { ControlPlane, evenkeel, evenkeelCommand, execute, temporaryDirectory, until } from './control-plane.ts';
+import {
+  ControlPlane,
+  evenkeel,
+  evenkeelCommand,
+  execute,
+  freePort,
+  temporaryDirectory,
+  until,
+} from './control-plane.ts';
 import { Traffic } from './traffic.ts';
 
 const skip = withoutRealEtcd;
