@@ -361,3 +361,38 @@ test('bad disk: a mark from before the journal was started anew: nothing was ack
   assert.ok(fresh.length > 1);
   for (const moment of fresh) checkMoment(life, moment, place(moment), 'a new generation');
 });
+
+test('crash: after commits that changed nothing, and after reorganizations: the journal is the marked one', async (t) => {
+  const dir = temporaryDirectory(t);
+  let number = 0;
+  const life: ((database: Database) => void)[] = [() => {}, (database) => database.vacuum()];
+  for (let start = 0; start < 3; start++) {
+    const database = openDatabase(dir, randomId, new FakeClock());
+    for (const between of [...life, ...life, life[1]!, life[1]!]) {
+      database.begin();
+      database.commit();
+      await synced(database);
+      between(database);
+      database.begin();
+      const [key, value] = [Buffer.from('k'), Buffer.from(String(++number))];
+      database.insert({ main: number + 1, sub: 0, key, value, createRevision: 2, version: number, lease: 0n });
+      database.commit();
+      await synced(database);
+      const copy = temporaryDirectory(t);
+      for (const name of readdirSync(dir)) copyFileSync(join(dir, name), join(copy, name));
+      const successor = openDatabase(copy, randomId, new FakeClock());
+      assert.equal([...successor.history(0, revisionEnd)].length, number);
+      successor.close();
+    }
+    // As killed: the next start finds the files of the last moment.
+    const left = temporaryDirectory(t);
+    for (const name of readdirSync(dir)) copyFileSync(join(dir, name), join(left, name));
+    database.close();
+    for (const name of readdirSync(dir)) rmSync(join(dir, name));
+    for (const name of readdirSync(left)) copyFileSync(join(left, name), join(dir, name));
+  }
+});
+
+function synced(database: Database): Promise<void> {
+  return new Promise((resolve, reject) => database.sync((error) => (error ? reject(error) : resolve()), false));
+}

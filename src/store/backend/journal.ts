@@ -133,7 +133,7 @@ const saltsOf = (bytes: Buffer, at: number): Salts => ({
 export class JournalMark {
   readonly #path: string;
   readonly #walFd: number;
-  readonly #buffer = Buffer.alloc(8);
+  readonly #buffer = Buffer.alloc(headerBytes);
   #written: Salts | undefined;
 
   constructor(path: string, walFd: number) {
@@ -142,15 +142,16 @@ export class JournalMark {
     this.#written = readMark(path);
   }
 
-  /** The journal in use is the marked one. */
+  /** The journal in use is the marked one; or there is none yet, for a commit that changed nothing writes nothing. */
   get isCurrent(): boolean {
-    const { first, second } = this.#salts();
-    return first === this.#written?.first && second === this.#written.second;
+    const salts = this.#salts();
+    return !salts || (salts.first === this.#written?.first && salts.second === this.#written.second);
   }
 
   /** Resolves once the journal in use is marked durably. */
   async write(): Promise<void> {
     const salts = this.#salts();
+    if (!salts) return;
     const mark = markOf(this.#path);
     const file = await open(`${mark}.new`, 'w', 0o600);
     try {
@@ -171,9 +172,10 @@ export class JournalMark {
     this.#written = undefined;
   }
 
-  #salts(): Salts {
-    const length = readSync(this.#walFd, this.#buffer, 0, 8, 16);
-    return length === 8 ? saltsOf(this.#buffer, 0) : { first: 0, second: 0 };
+  /** Undefined: the journal has no beginning, only the zeros that are put there ahead, or nothing at all. */
+  #salts(): Salts | undefined {
+    const length = readSync(this.#walFd, this.#buffer, 0, headerBytes, 0);
+    return length === headerBytes && this.#buffer.readUInt32BE(0) !== 0 ? saltsOf(this.#buffer, 16) : undefined;
   }
 }
 
